@@ -1,0 +1,1 @@
+//! The loop: facts in, decision stored, effects out.

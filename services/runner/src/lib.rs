@@ -1,0 +1,1 @@
+//! Takes tasks and plays their pods on a backend.

@@ -1,0 +1,1 @@
+//! Subjects and payloads of everything that crosses JetStream.

@@ -1,0 +1,1 @@
+//! Kubernetes' list and watch over the bus.

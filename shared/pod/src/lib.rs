@@ -1,0 +1,1 @@
+//! TaskRun to Pod.

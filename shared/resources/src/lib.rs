@@ -1,0 +1,1 @@
+//! The kinds: types, defaulting, validation, conversion.

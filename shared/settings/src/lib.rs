@@ -1,0 +1,1 @@
+//! Layered settings, one typed struct a service.
