@@ -1,0 +1,47 @@
+//! What is published: subject, headers, payload, expectation.
+
+use bytes::Bytes;
+
+/// No message is larger (512 KiB of payload); what is larger is stored as a blob and named by digest.
+pub const MAX_MESSAGE_BYTES: usize = 512 * 1024;
+
+/// Header names and values, in order, few enough that a list serves.
+pub type Headers = Vec<(String, String)>;
+
+/// A message to publish.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Message {
+    /// The literal subject. Compare-and-set is always on this subject (nats.md, section 0, item 5).
+    pub subject: String,
+    /// Application headers; names that start with `Nats-` are refused.
+    pub headers: Headers,
+    /// At most [`MAX_MESSAGE_BYTES`].
+    pub payload: Bytes,
+    /// `Some(0)`: only if the subject is empty. `Some(n)`: only if its last message has sequence `n`.
+    pub expected_last: Option<u64>,
+}
+
+impl Message {
+    /// A message without expectation.
+    pub fn new(subject: impl Into<String>, payload: impl Into<Bytes>) -> Self {
+        Self {
+            subject: subject.into(),
+            payload: payload.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same, to be stored only if the last sequence of its subject is `sequence`.
+    #[must_use]
+    pub fn expecting(mut self, sequence: u64) -> Self {
+        self.expected_last = Some(sequence);
+        self
+    }
+
+    /// The same with one header more.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
