@@ -1,1 +1,3 @@
 //! Takes tasks and plays their pods on a backend.
+
+pub mod backend;

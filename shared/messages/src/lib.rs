@@ -1,1 +1,21 @@
-//! Subjects and payloads of everything that crosses JetStream.
+//! Subjects and payloads of everything that crosses JetStream. Pure.
+//!
+//! Who writes what is in `ARCHITECTURE.md`. Every payload carries a version; golden files of each
+//! version are replayed by the tests of this crate. User text is encoded before it enters a subject
+//! ([`subject::token`]).
+
+pub mod claim;
+pub mod command;
+pub mod envelope;
+pub mod fact;
+pub mod identity;
+pub mod outcome;
+pub mod report;
+pub mod stream;
+pub mod subject;
+
+pub use command::{CancelReason, CancelTask, RunReference, StartTask, TaskRunIdentity};
+pub use envelope::{Error, decode, encode};
+pub use fact::{Fact, FactBody};
+pub use identity::{AttemptKey, PARTITIONS, Partition, RunKind, partition_of};
+pub use outcome::{AttemptOutcome, Ending};

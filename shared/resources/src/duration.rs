@@ -111,9 +111,9 @@ impl FromStr for Duration {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        parse(text).map(Self::from_nanos).ok_or_else(|| ParseError {
-            text: text.to_owned(),
-        })
+        parse(text)
+            .map(Self::from_nanos)
+            .ok_or_else(|| ParseError { text: text.to_owned() })
     }
 }
 
@@ -228,10 +228,7 @@ fn term(text: &str) -> Option<(u64, &str)> {
 }
 
 fn digits(text: &str) -> (&str, &str) {
-    text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    )
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
 fn unit(name: &str) -> Option<u64> {

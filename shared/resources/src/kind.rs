@@ -45,9 +45,9 @@ impl Kind {
     #[must_use]
     pub fn of(api_version: &str, kind: &str) -> Option<&'static Self> {
         let (group, version) = split_api_version(api_version);
-        table::KINDS.iter().find(|known| {
-            known.group == group && known.kind == kind && known.versions.contains(&version)
-        })
+        table::KINDS
+            .iter()
+            .find(|known| known.group == group && known.kind == kind && known.versions.contains(&version))
     }
 
     /// The kind with this group and plural name.
@@ -138,11 +138,7 @@ mod tests {
             ("pvc", "PersistentVolumeClaim"),
             ("secret", "Secret"),
         ] {
-            assert_eq!(
-                Kind::by_any_name(name).map(|found| found.kind),
-                Some(kind),
-                "{name}"
-            );
+            assert_eq!(Kind::by_any_name(name).map(|found| found.kind), Some(kind), "{name}");
         }
         assert!(Kind::by_any_name("tasks.example.com").is_none());
         assert!(Kind::by_any_name("").is_none());
@@ -155,9 +151,7 @@ mod tests {
         assert!(Kind::of("v1", "Task").is_none());
         assert_eq!(Kind::of("v1", "Secret").unwrap().api_version(), "v1");
         assert_eq!(
-            Kind::of("tekton.dev/v1beta1", "Task")
-                .unwrap()
-                .api_version(),
+            Kind::of("tekton.dev/v1beta1", "Task").unwrap().api_version(),
             "tekton.dev/v1"
         );
     }
@@ -166,11 +160,7 @@ mod tests {
     fn no_two_kinds_share_an_address() {
         let mut seen = std::collections::BTreeSet::new();
         for known in Kind::all() {
-            assert!(
-                seen.insert(known.group_resource()),
-                "{}",
-                known.group_resource()
-            );
+            assert!(seen.insert(known.group_resource()), "{}", known.group_resource());
             assert_eq!(known.plural, known.plural.to_lowercase());
         }
     }

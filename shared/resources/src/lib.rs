@@ -26,14 +26,10 @@ pub use kind::{GroupResource, Kind};
 pub use meta::{Condition, ConditionStatus, ObjectMeta, OwnerReference, Time};
 pub use object::{Object, Pipeline, PipelineRun, Task, TaskRun};
 pub use param::{Param, ParamSpec, ParamType, ParamValue};
-pub use pipeline::{
-    EmbeddedTask, Matrix, Operator, PipelineSpec, PipelineTask, TaskRef, WhenExpression,
-};
+pub use pipeline::{EmbeddedTask, Matrix, Operator, PipelineSpec, PipelineTask, TaskRef, WhenExpression};
 pub use pipeline_run::{PipelineRunSpec, PipelineRunStatus, SkipReason};
 pub use pod_template::PodTemplate;
 pub use step::{OnError, Sidecar, Step, StepTemplate};
 pub use task::{TaskResult, TaskSpec};
 pub use task_run::{TaskRunSpec, TaskRunStatus};
-pub use workspace::{
-    PipelineTaskWorkspace, WorkspaceBinding, WorkspaceDeclaration, WorkspaceUsage,
-};
+pub use workspace::{PipelineTaskWorkspace, WorkspaceBinding, WorkspaceDeclaration, WorkspaceUsage};

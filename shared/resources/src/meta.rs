@@ -47,11 +47,7 @@ pub struct Condition {
 impl Condition {
     /// The condition `Succeeded` with the given status, reason and message.
     #[must_use]
-    pub fn succeeded(
-        status: ConditionStatus,
-        reason: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn succeeded(status: ConditionStatus, reason: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             kind: ConditionType::Succeeded,
             status,

@@ -1,8 +1,8 @@
 //! The containers of a task: steps, sidecars and their template.
 
 use k8s_openapi::api::core::v1::{
-    ContainerPort, EnvFromSource, EnvVar, Lifecycle, Probe, ResourceRequirements, SecurityContext,
-    VolumeDevice, VolumeMount,
+    ContainerPort, EnvFromSource, EnvVar, Lifecycle, Probe, ResourceRequirements, SecurityContext, VolumeDevice,
+    VolumeMount,
 };
 
 use crate::duration::Duration;

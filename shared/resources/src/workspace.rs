@@ -101,10 +101,7 @@ impl WorkspaceBinding {
     pub fn sources(&self) -> Vec<&'static str> {
         let set = [
             ("volumeClaimTemplate", self.volume_claim_template.is_some()),
-            (
-                "persistentVolumeClaim",
-                self.persistent_volume_claim.is_some(),
-            ),
+            ("persistentVolumeClaim", self.persistent_volume_claim.is_some()),
             ("emptyDir", self.empty_dir.is_some()),
             ("configMap", self.config_map.is_some()),
             ("secret", self.secret.is_some()),

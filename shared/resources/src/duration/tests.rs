@@ -50,10 +50,7 @@ fn other_texts_are_refused() {
         assert_eq!(nanos(text), None, "{text}");
     }
     let error = "1d".parse::<Duration>().unwrap_err().to_string();
-    assert_eq!(
-        error,
-        r#""1d" is not a duration, expected one such as 1h30m, 90s or 0"#
-    );
+    assert_eq!(error, r#""1d" is not a duration, expected one such as 1h30m, 90s or 0"#);
 }
 
 #[test]

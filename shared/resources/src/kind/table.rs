@@ -78,12 +78,7 @@ pub(super) const KINDS: &[Kind] = &[
     tekton("Task", "tasks", "task", &[]),
     tekton("Pipeline", "pipelines", "pipeline", &[]),
     with_status(tekton("TaskRun", "taskruns", "taskrun", &["tr", "trs"])),
-    with_status(tekton(
-        "PipelineRun",
-        "pipelineruns",
-        "pipelinerun",
-        &["pr", "prs"],
-    )),
+    with_status(tekton("PipelineRun", "pipelineruns", "pipelinerun", &["pr", "prs"])),
     with_status(versions(
         tekton("CustomRun", "customruns", "customrun", &[]),
         &["v1beta1"],
@@ -93,39 +88,19 @@ pub(super) const KINDS: &[Kind] = &[
         &["v1beta1", "v1alpha1"],
     ),
     versions(
-        tekton(
-            "VerificationPolicy",
-            "verificationpolicies",
-            "verificationpolicy",
-            &[],
-        ),
+        tekton("VerificationPolicy", "verificationpolicies", "verificationpolicy", &[]),
         &["v1alpha1"],
     ),
-    with_status(triggers(
-        "EventListener",
-        "eventlisteners",
-        "eventlistener",
-        &["el"],
-    )),
+    with_status(triggers("EventListener", "eventlisteners", "eventlistener", &["el"])),
     triggers("Trigger", "triggers", "trigger", &["tri"]),
-    triggers(
-        "TriggerBinding",
-        "triggerbindings",
-        "triggerbinding",
-        &["tb"],
-    ),
+    triggers("TriggerBinding", "triggerbindings", "triggerbinding", &["tb"]),
     cluster(triggers(
         "ClusterTriggerBinding",
         "clustertriggerbindings",
         "clustertriggerbinding",
         &["ctb"],
     )),
-    triggers(
-        "TriggerTemplate",
-        "triggertemplates",
-        "triggertemplate",
-        &["tt"],
-    ),
+    triggers("TriggerTemplate", "triggertemplates", "triggertemplate", &["tt"]),
     cluster(versions(
         triggers(
             "ClusterInterceptor",
@@ -139,22 +114,10 @@ pub(super) const KINDS: &[Kind] = &[
         triggers("Interceptor", "interceptors", "interceptor", &["ni"]),
         &["v1alpha1"],
     ),
-    cluster(with_status(kind(
-        "",
-        "Namespace",
-        "namespaces",
-        "namespace",
-        &["ns"],
-    ))),
+    cluster(with_status(kind("", "Namespace", "namespaces", "namespace", &["ns"]))),
     kind("", "Secret", "secrets", "secret", &[]),
     kind("", "ConfigMap", "configmaps", "configmap", &["cm"]),
-    kind(
-        "",
-        "ServiceAccount",
-        "serviceaccounts",
-        "serviceaccount",
-        &["sa"],
-    ),
+    kind("", "ServiceAccount", "serviceaccounts", "serviceaccount", &["sa"]),
     with_status(kind(
         "",
         "PersistentVolumeClaim",
@@ -167,13 +130,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind("", "Event", "events", "event", &["ev"]),
     kind(RBAC, "Role", "roles", "role", &[]),
     kind(RBAC, "RoleBinding", "rolebindings", "rolebinding", &[]),
-    cluster(kind(
-        RBAC,
-        "ClusterRole",
-        "clusterroles",
-        "clusterrole",
-        &[],
-    )),
+    cluster(kind(RBAC, "ClusterRole", "clusterroles", "clusterrole", &[])),
     cluster(kind(
         RBAC,
         "ClusterRoleBinding",

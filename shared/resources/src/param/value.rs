@@ -189,9 +189,7 @@ fn text_of(value: Value) -> Option<String> {
 /// JSON with numbers as Go prints them at the top; nested ones as serde does.
 fn json_text(value: &Value) -> String {
     match value {
-        Value::Number(number) if number.is_f64() => {
-            number.as_f64().map(go_number).unwrap_or_default()
-        }
+        Value::Number(number) if number.is_f64() => number.as_f64().map(go_number).unwrap_or_default(),
         other => other.to_string(),
     }
 }
@@ -211,10 +209,7 @@ mod tests {
             (json!(1.0), ParamValue::String("1".into())),
             (json!(null), ParamValue::String(String::new())),
             (json!([]), ParamValue::Array(vec![])),
-            (
-                json!(["a", "b"]),
-                ParamValue::Array(vec!["a".into(), "b".into()]),
-            ),
+            (json!(["a", "b"]), ParamValue::Array(vec!["a".into(), "b".into()])),
             (json!([1, 2]), ParamValue::String("[1,2]".into())),
             (
                 json!({"k": "v"}),

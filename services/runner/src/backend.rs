@@ -1,0 +1,131 @@
+//! What a backend must do: play the pod of an attempt and say what happens to it.
+//!
+//! A backend knows no bus. The runner's core resolves what the attempt needs, asks the backend to
+//! prepare a sandbox while the claim is being stored, lets it start once the claim is, and turns its
+//! events into facts and logs. One task per attempt owns the [`Playing`]; methods are never called
+//! at the same time.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use k8s_openapi::api::core::v1::Pod;
+use tidemill_messages::command::{CancelReason, StartTask};
+use tidemill_messages::report::Report;
+use tidemill_messages::{AttemptKey, AttemptOutcome};
+use tokio::sync::mpsc;
+
+/// Events that may wait between a backend and the core, per attempt; the backend waits when full,
+/// and so, in the end, does the step that writes too fast.
+pub const EVENT_QUEUE_LENGTH: usize = 64;
+
+/// Everything needed to play one attempt.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// The attempt.
+    pub key: AttemptKey,
+    /// The planner's command.
+    pub command: Arc<StartTask>,
+    /// Its pod, as `tidemill_pod::build` made it.
+    pub pod: Arc<Pod>,
+}
+
+/// What a backend learns about an attempt.
+#[derive(Debug)]
+pub enum Event {
+    /// A report of the step binary, in order, each number once. Must be answered by
+    /// [`Playing::stored`] once it is durable.
+    Report(Report),
+    /// The attempt ended and its processes are gone; nothing comes after it. The core stores the
+    /// outcome, then calls [`Playing::remove`].
+    Finished(Box<AttemptOutcome>),
+    /// The attempt's processes are gone without an end of their own.
+    Gone {
+        /// Whether a step had started (R4: then it is never started again by itself).
+        step_started: bool,
+        /// What is known.
+        message: String,
+    },
+}
+
+/// What adoption found.
+pub enum Adoption {
+    /// It runs (or ended with its outcome still to be told): events follow.
+    Playing(Box<dyn Playing>),
+    /// Nothing of it is here, or no step had started and the rest has been removed.
+    NotStarted,
+    /// A step had started and everything is gone.
+    Gone {
+        /// What is known.
+        message: String,
+    },
+}
+
+/// One attempt in the hands of a backend.
+#[async_trait]
+pub trait Playing: Send {
+    /// Lets the first step go. Called once, after the claim is stored.
+    async fn start(&mut self) -> Result<(), Error>;
+    /// Reports up to `sequence` are durable.
+    async fn stored(&mut self, sequence: u64);
+    /// Kills everything; the end still comes as [`Event::Finished`] with what had ended how.
+    async fn kill(&mut self, reason: CancelReason);
+    /// Removes every trace: processes, directories, containers. After `Finished` was stored, or
+    /// instead of `start` when the claim was lost. Repeatable.
+    async fn remove(self: Box<Self>) -> Result<(), Error>;
+    /// Lets go without touching what runs, so that another owner can adopt it (R3).
+    async fn release(self: Box<Self>);
+}
+
+/// A place where attempts are played.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// The class of tasks it takes: `process`, `docker`, `kubernetes`.
+    fn class(&self) -> &str;
+    /// Builds the sandbox without starting any of the user's code.
+    async fn prepare(&self, play: Play, events: mpsc::Sender<Event>) -> Result<Box<dyn Playing>, Error>;
+    /// Takes over what a dead owner left of this attempt.
+    async fn adopt(&self, play: Play, events: mpsc::Sender<Event>) -> Result<Adoption, Error>;
+    /// Attempts of which something is in this place, for the sweep of orphans.
+    async fn found(&self) -> Result<Vec<AttemptKey>, Error>;
+    /// Removes what is left of an attempt that nobody owns.
+    async fn discard(&self, key: &AttemptKey) -> Result<(), Error>;
+}
+
+/// The objects a pod refers to, as a backend outside Kubernetes needs them.
+#[async_trait]
+pub trait Lookup: Send + Sync + 'static {
+    /// Data of a Secret; `None` if there is none of that name.
+    async fn secret(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, Bytes>>, Error>;
+    /// Data and binary data of a ConfigMap.
+    async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, Bytes>>, Error>;
+    /// Where a claim's files lie: `None` if there is no claim; `Some(None)` for a plain claim, whose
+    /// directory the backend chooses; `Some(Some(path))` for a claim that stands for a host
+    /// directory (annotation `tidemill.dev/host-path`).
+    async fn claim(&self, namespace: &str, name: &str) -> Result<Option<Option<PathBuf>>, Error>;
+}
+
+/// Why a backend could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The task itself is at fault: it fails, with this reason and message (Tekton's where it has
+    /// one). Not tried again here; the task's `retries` apply.
+    #[error("{message}")]
+    Task {
+        /// CamelCase reason.
+        reason: String,
+        /// For people: what, where, expected, next.
+        message: String,
+    },
+    /// The place is at fault: tried again, here or elsewhere.
+    #[error("cannot {action}")]
+    Place {
+        /// What was tried, with the path or name.
+        action: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

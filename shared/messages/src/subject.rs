@@ -1,0 +1,290 @@
+//! The subjects: how they are built and read back.
+
+use crate::envelope::Error;
+use crate::identity::{AttemptKey, Partition, partition_of};
+
+/// Longest token; longer text is an error of the caller (Kubernetes names have at most 253).
+pub const MAX_TOKEN_BYTES: usize = 768;
+
+/// Encodes user text as one subject token: `A-Za-z0-9_-` stay, all else becomes `=XX` (hex of the
+/// byte); the empty text becomes `=`.
+pub fn token(text: &str) -> String {
+    if text.is_empty() {
+        return "=".to_owned();
+    }
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('=');
+            encoded.push_str(&hex::encode_upper([byte]));
+        }
+    }
+    encoded
+}
+
+/// Reads a token back.
+pub fn text(token: &str) -> Option<String> {
+    if token == "=" {
+        return Some(String::new());
+    }
+    let mut bytes = Vec::with_capacity(token.len());
+    let mut rest = token.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        if first == b'=' {
+            bytes.push(*hex::decode(tail.get(..2)?).ok()?.first()?);
+            rest = &tail[2..];
+        } else {
+            bytes.push(first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// `object.<group>.<resource>.<namespace>.<name>`; cluster-scoped objects have namespace `=`, the
+/// core group is `core`.
+pub fn object(group: &str, resource: &str, namespace: &str, name: &str) -> String {
+    format!(
+        "object.{}.{}.{}.{}",
+        group_token(group),
+        token(resource),
+        token(namespace),
+        token(name)
+    )
+}
+
+fn group_token(group: &str) -> String {
+    if group.is_empty() {
+        "core".to_owned()
+    } else {
+        token(group)
+    }
+}
+
+/// Reads group, resource, namespace and name of an object's subject.
+///
+/// # Errors
+/// [`Error::Subject`].
+pub fn parse_object(subject: &str) -> Result<(String, String, String, String), Error> {
+    let wrong = || Error::Subject {
+        subject: subject.to_owned(),
+        expected: "object.<group>.<resource>.<namespace>.<name>",
+    };
+    let parts: Vec<&str> = subject.split('.').collect();
+    let ["object", group, resource, namespace, name] = parts[..] else {
+        return Err(wrong());
+    };
+    let group = if group == "core" {
+        String::new()
+    } else {
+        text(group).ok_or_else(wrong)?
+    };
+    let read = |part| text(part).ok_or_else(wrong);
+    Ok((group, read(resource)?, read(namespace)?, read(name)?))
+}
+
+/// All facts of a partition: the filter of its consumer.
+pub fn facts_of_partition(partition: Partition) -> String {
+    format!("fact.{partition}.>")
+}
+
+/// All facts of a run.
+pub fn facts_of_run(run_uid: &str) -> String {
+    format!("fact.{}.{}.>", partition_of(run_uid), token(run_uid))
+}
+
+/// `fact.<p>.<run uid>.<task>.<attempt>.<what>`: a fact about one attempt.
+pub fn attempt_fact(key: &AttemptKey, what: &str) -> String {
+    format!(
+        "fact.{}.{}.{}.{}.{what}",
+        partition_of(&key.run_uid),
+        token(&key.run_uid),
+        token(&key.task),
+        key.attempt
+    )
+}
+
+/// `fact.<p>.<run uid>.=.0.<what>`: a fact about the run itself (`spec.<generation>`, `resolved`).
+pub fn run_fact(run_uid: &str, what: &str) -> String {
+    format!("fact.{}.{}.=.0.{what}", partition_of(run_uid), token(run_uid))
+}
+
+/// The run a subject of `facts`, `runs`, `timers` (both forms), `claims` or `logs` belongs to.
+pub fn run_uid_of(subject: &str) -> Option<String> {
+    let mut parts = subject.split('.');
+    let position = match parts.next()? {
+        "fact" | "run" | "timer" | "due" => 1,
+        "claim" | "log" => 0,
+        _ => return None,
+    };
+    text(parts.nth(position)?)
+}
+
+/// The decisions of a run; compare-and-set is on this subject.
+pub fn decision(run_uid: &str) -> String {
+    format!("run.{}.{}.decision", partition_of(run_uid), token(run_uid))
+}
+
+/// Everything of a run in stream `runs`.
+pub fn run_all(run_uid: &str) -> String {
+    format!("run.{}.{}.>", partition_of(run_uid), token(run_uid))
+}
+
+/// The tasks of a run in stream `runs`.
+pub fn tasks_of_run(run_uid: &str) -> String {
+    format!("run.{}.{}.task.>", partition_of(run_uid), token(run_uid))
+}
+
+/// `run.<p>.<run uid>.task.<class>.<priority>.<task>.<attempt>`.
+pub fn task(key: &AttemptKey, class: &str, priority: u8) -> String {
+    let (partition, run) = (partition_of(&key.run_uid), token(&key.run_uid));
+    format!(
+        "run.{partition}.{run}.task.{}.{priority}.{}.{}",
+        token(class),
+        token(&key.task),
+        key.attempt
+    )
+}
+
+/// All tasks of a class: the filter of the class's consumer.
+pub fn tasks_of_class(class: &str) -> String {
+    format!("run.*.*.task.{}.>", token(class))
+}
+
+/// `run.<p>.<run uid>.cancel.<task>.<attempt>`.
+pub fn cancel(key: &AttemptKey) -> String {
+    let (partition, run) = (partition_of(&key.run_uid), token(&key.run_uid));
+    format!("run.{partition}.{run}.cancel.{}.{}", token(&key.task), key.attempt)
+}
+
+/// All cancel commands: what a runner subscribes to.
+pub const ALL_CANCELS: &str = "run.*.*.cancel.>";
+
+/// The attempt a task or cancel subject names.
+pub fn attempt_of_command(subject: &str) -> Option<AttemptKey> {
+    let parts: Vec<&str> = subject.split('.').collect();
+    let (run, task, attempt) = match parts[..] {
+        ["run", _, run, "task", _, _, task, attempt] | ["run", _, run, "cancel", task, attempt] => (run, task, attempt),
+        _ => return None,
+    };
+    Some(AttemptKey {
+        run_uid: text(run)?,
+        task: text(task)?,
+        attempt: attempt.parse().ok()?,
+    })
+}
+
+/// `claim.<run uid>.<task>.<attempt>`.
+pub fn claim(key: &AttemptKey) -> String {
+    format!("claim.{}.{}.{}", token(&key.run_uid), token(&key.task), key.attempt)
+}
+
+/// All claims of a run.
+pub fn claims_of_run(run_uid: &str) -> String {
+    format!("claim.{}.>", token(run_uid))
+}
+
+/// The attempt a claim's subject names.
+pub fn attempt_of_claim(subject: &str) -> Option<AttemptKey> {
+    let parts: Vec<&str> = subject.split('.').collect();
+    let ["claim", run, task, attempt] = parts[..] else {
+        return None;
+    };
+    Some(AttemptKey {
+        run_uid: text(run)?,
+        task: text(task)?,
+        attempt: attempt.parse().ok()?,
+    })
+}
+
+/// `runner.<id>`: the lease of a runner.
+pub fn lease(runner_id: &str) -> String {
+    format!("runner.{}", token(runner_id))
+}
+
+/// `timer.<p>.<run uid>`: where the run's one schedule lies.
+pub fn timer(run_uid: &str) -> String {
+    format!("timer.{}.{}", partition_of(run_uid), token(run_uid))
+}
+
+/// `due.<p>.<run uid>`: where it arrives.
+pub fn due(run_uid: &str) -> String {
+    format!("due.{}.{}", partition_of(run_uid), token(run_uid))
+}
+
+/// All due timers: the filter of their consumer.
+pub const ALL_DUE: &str = "due.>";
+
+/// `log.<run uid>.<task>.<attempt>.<container>`.
+pub fn log(key: &AttemptKey, container: &str) -> String {
+    format!(
+        "log.{}.{}.{}.{}",
+        token(&key.run_uid),
+        token(&key.task),
+        key.attempt,
+        token(container)
+    )
+}
+
+/// All logs of a run.
+pub fn logs_of_run(run_uid: &str) -> String {
+    format!("log.{}.>", token(run_uid))
+}
+
+/// All logs of an attempt.
+pub fn logs_of_attempt(key: &AttemptKey) -> String {
+    format!("log.{}.{}.{}.*", token(&key.run_uid), token(&key.task), key.attempt)
+}
+
+/// `blob.<sha256>.<chunk>`.
+pub fn blob(sha256: &str, chunk: u32) -> String {
+    format!("blob.{sha256}.{chunk}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_back() {
+        for name in ["", "1-clone", "a.b", "ü *>", "=", "tekton.dev"] {
+            let encoded = token(name);
+            assert!(
+                !encoded.is_empty() && !encoded.contains(['.', '*', '>', ' ']),
+                "{encoded}"
+            );
+            assert_eq!(text(&encoded).as_deref(), Some(name));
+        }
+        assert_eq!(text("=Z"), None);
+    }
+
+    #[test]
+    fn subjects_name_what_they_were_made_of() {
+        let key = AttemptKey::new("u-1", "a.b", 3);
+        assert_eq!(attempt_of_command(&task(&key, "process", 5)), Some(key.clone()));
+        assert_eq!(attempt_of_command(&cancel(&key)), Some(key.clone()));
+        assert_eq!(attempt_of_claim(&claim(&key)), Some(key.clone()));
+        for subject in [
+            attempt_fact(&key, "finished"),
+            decision("u-1"),
+            timer("u-1"),
+            due("u-1"),
+            claim(&key),
+            log(&key, "step-a"),
+        ] {
+            assert_eq!(run_uid_of(&subject).as_deref(), Some("u-1"), "{subject}");
+        }
+        let subject = object("", "secrets", "default", "my.secret");
+        assert_eq!(
+            parse_object(&subject).unwrap(),
+            (
+                String::new(),
+                "secrets".to_owned(),
+                "default".to_owned(),
+                "my.secret".to_owned()
+            )
+        );
+    }
+}
