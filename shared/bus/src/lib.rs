@@ -13,11 +13,18 @@
 //! - Nothing else in the workspace names async-nats.
 
 mod api;
+mod check;
 mod error;
+mod handles;
+mod memory;
 mod message;
 mod spec;
+pub mod subject;
+mod transport;
 
-pub use api::{Bus, Consumer, Delivery, Reader, Stored, Subscription};
+pub use api::Bus;
 pub use error::{Error, Retry};
+pub use handles::{Consumer, Delivery, Reader, Stored, Subscription};
+pub use memory::{Faults, Memory};
 pub use message::{Headers, MAX_MESSAGE_BYTES, Message};
-pub use spec::{ConsumerSpec, Discard, Persistence, StreamSpec};
+pub use spec::{ConsumerSpec, Discard, Persistence, StreamSpec, StreamState};

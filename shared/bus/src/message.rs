@@ -1,5 +1,7 @@
 //! What is published: subject, headers, payload, expectation.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 /// No message is larger (512 KiB of payload); what is larger is stored as a blob and named by digest.
@@ -19,6 +21,9 @@ pub struct Message {
     pub payload: Bytes,
     /// `Some(0)`: only if the subject is empty. `Some(n)`: only if its last message has sequence `n`.
     pub expected_last: Option<u64>,
+    /// Removed after this long (whole seconds, at least one; rounded up). Needs
+    /// [`crate::StreamSpec::message_ttl`].
+    pub ttl: Option<Duration>,
 }
 
 impl Message {
@@ -38,10 +43,23 @@ impl Message {
         self
     }
 
+    /// The same, to be removed after `ttl`.
+    #[must_use]
+    pub fn expiring(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
     /// The same with one header more.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
+}
+
+/// A TTL as the server takes it: whole seconds, at least one.
+pub(crate) fn ttl_seconds(ttl: Duration) -> Duration {
+    let rounded_up = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
+    Duration::from_secs(rounded_up.max(1))
 }

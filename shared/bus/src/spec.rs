@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// What happens to a publish that would exceed the stream's limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Discard {
@@ -63,6 +65,21 @@ impl StreamSpec {
             replicas: 1,
         }
     }
+}
+
+/// What a stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamState {
+    /// How many messages.
+    pub messages: u64,
+    /// How many bytes, the server's overhead included.
+    pub bytes: u64,
+    /// The sequence of the oldest message (last + 1 when empty).
+    pub first_sequence: u64,
+    /// The last sequence given out; never falls while the stream lives.
+    pub last_sequence: u64,
+    /// When the stream was made: another time under the same name is another stream.
+    pub created: Timestamp,
 }
 
 /// A durable pull consumer with explicit acknowledgement and unlimited deliveries.

@@ -1,0 +1,26 @@
+//! The contract of the bus, checked on the in-memory transport and on a real nats-server.
+
+/// Makes a test of each function on each transport.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(&crate::contract::rig::Rig::memory()).await;
+            })+
+        }
+    };
+}
+
+mod contract {
+    mod rig;
+
+    mod consume;
+    mod core;
+    mod expect;
+    mod limits;
+    mod pinned;
+    mod publish;
+    mod read;
+    mod schedule;
+}
