@@ -12,6 +12,8 @@
 //!   the leader) and compares an id of its own before it tries again.
 //! - Nothing else in the workspace names async-nats.
 
+pub mod layout;
+
 mod api;
 mod check;
 mod error;
