@@ -1,1 +1,28 @@
-//! End-to-end tests and scenarios.
+//! End-to-end tests: the real command, the real nats-server, the process backend.
+//!
+//! Each module gives its tests by name; `tests/main.rs` runs them side by side. A name's first part
+//! is what `make` targets select: `scenario::`, `resume::`, `refusal::`.
+
+pub mod expected;
+pub mod scenario;
+pub mod server;
+
+use anyhow::Result;
+
+/// A named test.
+pub struct Test {
+    /// `<group>::<name>`.
+    pub name: String,
+    /// What it does; an error fails it.
+    pub body: Box<dyn FnOnce() -> Result<()> + Send>,
+}
+
+impl Test {
+    /// Puts the two together.
+    pub fn new(name: impl Into<String>, body: impl FnOnce() -> Result<()> + Send + 'static) -> Self {
+        Self {
+            name: name.into(),
+            body: Box::new(body),
+        }
+    }
+}

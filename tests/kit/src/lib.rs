@@ -1,1 +1,7 @@
 //! Helpers of the tests: disposable nats-server, tidemill processes, conditions.
+
+pub mod condition;
+pub mod tidemill;
+
+pub use condition::wait_until;
+pub use tidemill::{Running, Up, ask, command, get, program, tell};

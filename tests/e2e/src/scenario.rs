@@ -1,0 +1,339 @@
+//! `tests/scenarios/NN_name`: a run as YAML, and what it must end in.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use tidemill_kit::{ask, command, get, tell, wait_until};
+
+use crate::Test;
+use crate::expected::{Act, Expected};
+use crate::server::shared_state;
+
+/// No scenario may take longer, with all others beside it.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Label that names the pipeline task of a TaskRun.
+const TASK_LABEL: &str = "tekton.dev/pipelineTask";
+
+/// One test a folder.
+pub fn tests() -> Vec<Test> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let mut folders: Vec<PathBuf> = fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+        .into_iter()
+        .map(|folder| Test::new(format!("scenario::{}", name_of(&folder)), move || play(&folder)))
+        .collect()
+}
+
+fn name_of(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn play(folder: &Path) -> Result<()> {
+    let state = shared_state()?;
+    let namespace = name_of(folder).replace('_', "-");
+    let text = fs::read_to_string(folder.join("expected.yaml"))?;
+    let expected: Expected = serde_saphyr::from_str(&text).context("expected.yaml")?;
+    let scene = Scene {
+        state,
+        namespace,
+        expected,
+    };
+    let file = folder.join("run.yaml");
+    match &scene.expected.refused {
+        Some(text) => scene.must_be_refused(&file, text),
+        None => scene.must_end(&file),
+    }
+}
+
+/// A scenario on its way.
+struct Scene {
+    state: PathBuf,
+    namespace: String,
+    expected: Expected,
+}
+
+impl Scene {
+    fn must_be_refused(&self, file: &Path, text: &str) -> Result<()> {
+        let output = ask(
+            &self.state,
+            &["run", "-n", &self.namespace, "-f", &file.to_string_lossy()],
+        )?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.code() == Some(1),
+            "exit code {:?}, expected 1; it said:\n{said}",
+            output.status.code()
+        );
+        ensure!(said.contains(text), "its error does not say `{text}`:\n{said}");
+        let stored = get(&self.state, &self.namespace, &[&self.expected.kind.to_lowercase()])?;
+        ensure!(items(&stored).is_empty(), "something was stored: {stored}");
+        Ok(())
+    }
+
+    fn must_end(&self, file: &Path) -> Result<()> {
+        let mut run = command(
+            &self.state,
+            &["run", "-n", &self.namespace, "-f", &file.to_string_lossy()],
+        )?
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+        if let Some(act) = &self.expected.act {
+            self.act(act).inspect_err(|_| drop(run.kill()))?;
+        }
+        let said = self.wait(run)?;
+        self.check().with_context(|| format!("it said:\n{said}"))
+    }
+
+    /// Waits for the command; its exit code must tell how the run ended.
+    fn wait(&self, mut run: Child) -> Result<String> {
+        if !wait_until(LIMIT, || !matches!(run.try_wait(), Ok(None))) {
+            drop(run.kill());
+            let output = run.wait_with_output()?;
+            bail!(
+                "it did not end within {LIMIT:?}:\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        let output = run.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let code = if self.expected.status == "True" { 0 } else { 1 };
+        ensure!(
+            output.status.code() == Some(code),
+            "exit code {:?}, expected {code}; it said:\n{said}",
+            output.status.code()
+        );
+        Ok(said)
+    }
+
+    fn act(&self, act: &Act) -> Result<()> {
+        let came = wait_until(LIMIT, || self.is_time_for(act).unwrap_or(false));
+        ensure!(came, "the time to act never came: {act:?}");
+        let resource = self.expected.kind.to_lowercase();
+        if let Some(how) = &act.cancel {
+            let mode = match how.as_str() {
+                "CancelledRunFinally" => "--grace=CancelledRunFinally",
+                "StoppedRunFinally" => "--grace=StoppedRunFinally",
+                _ => "--grace=Cancelled",
+            };
+            let mut arguments = vec!["cancel", "-n", &self.namespace, &resource, &self.expected.run];
+            if resource == "pipelinerun" {
+                arguments.push(mode);
+            }
+            tell(&self.state, &arguments)?;
+        }
+        if let Some(patch) = &act.patch {
+            let patch = patch.to_string();
+            tell(
+                &self.state,
+                &[
+                    "patch",
+                    "-n",
+                    &self.namespace,
+                    &resource,
+                    &self.expected.run,
+                    "--patch",
+                    &patch,
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn is_time_for(&self, act: &Act) -> Result<bool> {
+        if let Some(reason) = &act.when_reason {
+            return Ok(condition(&self.run()?).1 == *reason);
+        }
+        let wanted = act.when_running.as_deref().unwrap_or_default();
+        let runs = self.task_runs()?;
+        Ok(runs.get(wanted).is_some_and(|run| condition(run).1 == "Running"))
+    }
+
+    fn run(&self) -> Result<Value> {
+        get(
+            &self.state,
+            &self.namespace,
+            &[&self.expected.kind.to_lowercase(), &self.expected.run],
+        )
+    }
+
+    /// TaskRuns by the name of their task: the child's name without the run's, for a matrix with
+    /// its index.
+    fn task_runs(&self) -> Result<BTreeMap<String, Value>> {
+        let list = get(&self.state, &self.namespace, &["taskrun"])?;
+        let mut runs = BTreeMap::new();
+        for item in items(&list) {
+            let name = item["metadata"]["name"].as_str().unwrap_or_default();
+            let task = item["metadata"]["labels"][TASK_LABEL].as_str().unwrap_or(name);
+            let prefix = format!("{}-", self.expected.run);
+            let of_matrix = name.strip_prefix(&prefix).filter(|rest| {
+                let index = rest.strip_prefix(task).and_then(|tail| tail.strip_prefix('-'));
+                index.is_some_and(|index| index.parse::<u32>().is_ok())
+            });
+            runs.insert(of_matrix.unwrap_or(task).to_owned(), item.clone());
+        }
+        Ok(runs)
+    }
+
+    fn check(&self) -> Result<()> {
+        let expected = &self.expected;
+        let run = self.run()?;
+        let (status, reason, message) = condition(&run);
+        ensure!(
+            (status, reason) == (expected.status.as_str(), expected.reason.as_str()),
+            "ended {status}/{reason} ({message}), expected {}/{}",
+            expected.status,
+            expected.reason
+        );
+        if let Some(text) = &expected.message {
+            ensure!(message.contains(text), "message `{message}` does not hold `{text}`");
+        }
+        if let Some(skipped) = &expected.skipped {
+            equal(
+                "skipped tasks",
+                &by_name(&run["status"]["skippedTasks"], "reason"),
+                &of_texts(skipped),
+            )?;
+        }
+        if let Some(results) = &expected.results {
+            equal("results", &by_name(&run["status"]["results"], "value"), results)?;
+        }
+        self.check_tasks(&self.task_runs()?)
+    }
+
+    fn check_tasks(&self, runs: &BTreeMap<String, Value>) -> Result<()> {
+        let expected = &self.expected;
+        let reasons: BTreeMap<String, Value> = runs
+            .iter()
+            .map(|(task, run)| (task.clone(), Value::from(condition(run).1)))
+            .collect();
+        if let Some(tasks) = &expected.tasks {
+            equal("tasks", &reasons, &of_texts(tasks))?;
+        }
+        for (task, text) in &expected.task_messages {
+            let message = condition(find(runs, task)?).2;
+            ensure!(
+                message.contains(text),
+                "message of {task}, `{message}`, does not hold `{text}`"
+            );
+        }
+        for (task, results) in &expected.task_results {
+            equal(
+                task,
+                &by_name(&find(runs, task)?["status"]["results"], "value"),
+                results,
+            )?;
+        }
+        for (task, wanted) in &expected.steps {
+            let found = step_fields(find(runs, task)?, |step| step["terminationReason"].clone());
+            ensure!(
+                found == wanted.iter().map(|word| Value::from(word.as_str())).collect::<Vec<_>>(),
+                "steps of {task}: {found:?}"
+            );
+        }
+        for (task, wanted) in &expected.exit_codes {
+            let found = step_fields(find(runs, task)?, |step| step["terminated"]["exitCode"].clone());
+            ensure!(
+                found == wanted.iter().map(|&code| Value::from(code)).collect::<Vec<_>>(),
+                "exit codes of {task}: {found:?}"
+            );
+        }
+        for (task, &wanted) in &expected.attempts {
+            let before = find(runs, task)?["status"]["retriesStatus"]
+                .as_array()
+                .map_or(0, Vec::len);
+            ensure!(
+                before + 1 == wanted,
+                "{task} has {} attempts, expected {wanted}",
+                before + 1
+            );
+        }
+        self.check_logs()
+    }
+
+    fn check_logs(&self) -> Result<()> {
+        for (task, text) in &self.expected.logs {
+            let text = text.replace("{namespace}", &self.namespace);
+            let log = self.log(task)?;
+            ensure!(log.contains(&text), "log of {task} does not hold `{text}`:\n{log}");
+        }
+        for (task, texts) in &self.expected.logs_without {
+            let log = self.log(task)?;
+            for text in texts {
+                ensure!(!log.contains(text), "log of {task} holds `{text}`:\n{log}");
+            }
+        }
+        Ok(())
+    }
+
+    fn log(&self, task: &str) -> Result<String> {
+        let mut arguments = vec!["logs", "-n", &self.namespace, "--prefix=false"];
+        if self.expected.kind == "TaskRun" {
+            arguments.extend(["taskrun", &self.expected.run]);
+        } else {
+            arguments.extend([&self.expected.run, "--task", task]);
+        }
+        tell(&self.state, &arguments)
+    }
+}
+
+fn items(list: &Value) -> &[Value] {
+    list["items"].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn condition(object: &Value) -> (&str, &str, &str) {
+    let condition = &object["status"]["conditions"][0];
+    let text = |field: &str| condition[field].as_str().unwrap_or_default();
+    (text("status"), text("reason"), text("message"))
+}
+
+fn by_name(list: &Value, field: &str) -> BTreeMap<String, Value> {
+    let entries = list.as_array().map_or(&[][..], Vec::as_slice);
+    entries
+        .iter()
+        .map(|entry| {
+            (
+                entry["name"].as_str().unwrap_or_default().to_owned(),
+                entry[field].clone(),
+            )
+        })
+        .collect()
+}
+
+fn of_texts(texts: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
+    texts
+        .iter()
+        .map(|(name, text)| (name.clone(), Value::from(text.as_str())))
+        .collect()
+}
+
+fn find<'a>(runs: &'a BTreeMap<String, Value>, task: &str) -> Result<&'a Value> {
+    runs.get(task)
+        .with_context(|| format!("no TaskRun of {task}; there are {:?}", runs.keys()))
+}
+
+fn step_fields(run: &Value, field: impl Fn(&Value) -> Value) -> Vec<Value> {
+    run["status"]["steps"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice)
+        .iter()
+        .map(field)
+        .collect()
+}
+
+fn equal(what: &str, found: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) -> Result<()> {
+    ensure!(found == expected, "{what}: found {found:?}, expected {expected:?}");
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Runs the end-to-end tests side by side; `cargo test -p tidemill-e2e -- scenario::` selects.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tidemill_e2e::{Test, scenario, server};
+
+/// Tests mostly wait for each other's processes: more of them than cores.
+const SIDE_BY_SIDE: usize = 8;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(SIDE_BY_SIDE));
+    let conclusion = libtest_mimic::run(&arguments, tests().into_iter().map(trial).collect());
+    let spoken = server::stop_shared();
+    if let (true, Some(spoken)) = (conclusion.has_failed(), spoken) {
+        eprintln!("the shared server said:\n{spoken}");
+    }
+    conclusion.exit();
+}
+
+fn tests() -> Vec<Test> {
+    scenario::tests()
+}
+
+fn trial(test: Test) -> Trial {
+    Trial::test(test.name, move || {
+        (test.body)().map_err(|error| Failed::from(format!("{error:#}")))
+    })
+}
