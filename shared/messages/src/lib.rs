@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod fact;
 pub mod identity;
 pub mod outcome;
+pub mod plan;
 pub mod report;
 pub mod stream;
 pub mod subject;
