@@ -1,0 +1,55 @@
+# Each target does its own set-up. `make demo` and `make test` are the two to know.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export CARGO_TERM_COLOR ?= auto
+nats = export TIDEMILL_NATS_SERVER=$$(deploy/tools/nats-server)
+timed = deploy/tools/timed
+
+.PHONY: help
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: build
+build: prepare ## The commands, optimised, in target/release
+	cargo build --release --bins
+
+.PHONY: demo
+demo: build ## A good release goes out, a bad one goes back (about a minute after the build)
+	$(nats); $(timed) demo demo/demo
+
+.PHONY: check
+check: prepare ## Format, lints, documentation, dependency rules
+	$(timed) format cargo fmt --all --check
+	$(timed) clippy cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(timed) rustdoc cargo doc --workspace --no-deps --document-private-items --quiet
+	$(timed) duplicates deploy/tools/duplicate-versions
+
+.PHONY: test
+test: prepare ## Every test: units, contracts, scenarios, faults, both as root and as a user
+	$(nats); $(timed) build cargo build --bins; $(timed) tests cargo test --workspace --no-fail-fast
+	$(MAKE) demo
+
+.PHONY: scenarios
+scenarios: prepare ## The ninety scenarios alone
+	$(nats); cargo build --bins; cargo test -p tidemill-e2e -- scenario::
+
+.PHONY: resume
+resume: prepare ## Kill everything everywhere; runs go on as if nothing had happened
+	$(nats); cargo build --bins; cargo test -p tidemill-e2e -- resume::
+
+.PHONY: bench
+bench: build ## Measure, each figure beside its floor; table and raw data in target/bench
+	$(nats); cargo build --release -p tidemill-bench; target/release/tidemill-bench
+
+.PHONY: bench-check
+bench-check: build ## The same, compared with the aims; exits 1 when one is missed
+	$(nats); cargo build --release -p tidemill-bench; target/release/tidemill-bench --check
+
+.PHONY: prepare
+prepare:
+	@deploy/tools/prepare cc git python3 setpriv ps awk
+
+.PHONY: clean
+clean: ## Remove what was built here (the tool cache stays)
+	cargo clean
