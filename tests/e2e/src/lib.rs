@@ -4,6 +4,7 @@
 //! is what `make` targets select: `scenario::`, `resume::`, `refusal::`.
 
 pub mod expected;
+pub mod layout;
 pub mod scenario;
 pub mod server;
 
