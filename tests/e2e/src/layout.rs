@@ -18,16 +18,26 @@ const PURE: [&str; 4] = [
     "tidemill-pod",
 ];
 /// What a pure crate may not reach, by whatever way.
-const IMPURE: [&str; 9] = [
+const IMPURE: [&str; 8] = [
     "tokio",
     "async-nats",
     "rand",
-    "getrandom",
     "kube",
     "nix",
     "rustix",
     "futures-executor",
     "tracing-subscriber",
+];
+/// What their source may not name: clock, randomness, environment, files, network.
+const IMPURE_WORDS: [&str; 8] = [
+    "Timestamp::now",
+    "SystemTime",
+    "Instant::now",
+    "new_v4",
+    "std::env::",
+    "std::fs",
+    "std::net",
+    "std::thread",
 ];
 /// The only crate that may name the NATS client.
 const OWNER_OF_NATS: &str = "tidemill-bus";
