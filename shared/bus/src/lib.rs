@@ -12,6 +12,7 @@
 //!   the leader) and compares an id of its own before it tries again.
 //! - Nothing else in the workspace names async-nats.
 
+pub mod blob;
 pub mod layout;
 
 mod api;
