@@ -4,7 +4,9 @@
 //! is what `make` targets select: `scenario::`, `resume::`, `refusal::`.
 
 pub mod expected;
+pub mod journal;
 pub mod layout;
+pub mod resume;
 pub mod scenario;
 pub mod server;
 

@@ -1,0 +1,201 @@
+//! A pipeline whose steps write down that they ran, and what must be true afterwards.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use tidemill_kit::{get, tell, wait_until};
+
+/// How long the run may take, restarts included.
+const RUN_LIMIT: Duration = Duration::from_secs(60);
+/// How long processes may take to be gone.
+const GONE_LIMIT: Duration = Duration::from_secs(10);
+/// Tasks of the pipeline; `slow` runs long enough to be killed in its middle.
+const TASKS: [&str; 5] = ["first", "left", "slow", "join", "last"];
+
+/// A folder with a state directory, the journal and the run's file.
+pub struct Journal {
+    folder: TempDir,
+}
+
+impl Journal {
+    /// A new one.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("tidemill-resume-").tempdir()?;
+        fs::create_dir(folder.path().join("journal"))?;
+        let journal = Self { folder };
+        fs::write(journal.file(), journal.yaml())?;
+        Ok(journal)
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Creates the run.
+    ///
+    /// # Errors
+    /// With what `tidemill create` said.
+    pub fn create(&self) -> Result<()> {
+        tell(&self.state(), &["create", "-f", &self.file().to_string_lossy()]).map(drop)
+    }
+
+    /// Waits until the journal holds `line`.
+    ///
+    /// # Errors
+    /// With the journal, when it does not come.
+    pub fn wait_for(&self, line: &str) -> Result<()> {
+        let came = wait_until(RUN_LIMIT, || self.lines().iter().any(|written| written == line));
+        ensure!(came, "`{line}` was not written; the journal holds {:?}", self.lines());
+        Ok(())
+    }
+
+    /// Waits for the end of the run and checks that it ended as if nothing had happened: Succeeded,
+    /// every step begun once and ended once.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn must_end_well(&self) -> Result<()> {
+        let mut last = Value::Null;
+        let ended = wait_until(RUN_LIMIT, || {
+            if let Ok(run) = get(&self.state(), "default", &["pipelinerun", "run"]) {
+                last = run;
+            }
+            matches!(
+                last["status"]["conditions"][0]["status"].as_str(),
+                Some("True" | "False")
+            )
+        });
+        ensure!(
+            ended,
+            "the run did not end; its status: {}; journal: {:?}",
+            last["status"],
+            self.lines()
+        );
+        let condition = &last["status"]["conditions"][0];
+        ensure!(
+            condition["reason"] == "Succeeded",
+            "the run ended {condition}; journal: {:?}",
+            self.lines()
+        );
+        let mut times: BTreeMap<String, u32> = BTreeMap::new();
+        for line in self.lines() {
+            *times.entry(line).or_default() += 1;
+        }
+        for task in TASKS {
+            for word in ["begin", "end"] {
+                let line = format!("{word} {task}");
+                ensure!(
+                    times.get(&line) == Some(&1),
+                    "`{line}` was written {:?} times: {times:?}",
+                    times.get(&line)
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// After everything was stopped: no process, attempt directory or mount of this state directory
+    /// is left.
+    ///
+    /// # Errors
+    /// With what is left.
+    pub fn must_leave_nothing(&self) -> Result<()> {
+        let mut left = Vec::new();
+        let gone = wait_until(GONE_LIMIT, || {
+            left = processes_naming(self.folder.path());
+            left.is_empty()
+        });
+        ensure!(gone, "processes are left: {left:?}");
+        let attempts = self.state().join("attempts");
+        let left: Vec<_> = fs::read_dir(attempts)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        ensure!(left.is_empty(), "attempts are left: {left:?}");
+        let mounts = fs::read_to_string("/proc/self/mounts")?;
+        ensure!(
+            !mounts.contains(&*self.folder.path().to_string_lossy()),
+            "mounts are left"
+        );
+        Ok(())
+    }
+
+    /// The lines of the journal.
+    pub fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.path().join("journal/log")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("run.yaml")
+    }
+
+    fn yaml(&self) -> String {
+        let task = |name: &str, after: &str, seconds: &str| {
+            format!(
+                "      - name: {name}\n        runAfter: [{after}]\n        workspaces: [{{name: j, workspace: j}}]\n        taskSpec:\n          workspaces: [{{name: j}}]\n          steps:\n            - image: busybox\n              script: |\n                echo begin {name} >> $(workspaces.j.path)/log\n                sleep {seconds}\n                echo end {name} >> $(workspaces.j.path)/log\n"
+            )
+        };
+        let tasks = [
+            task("first", "", "0"),
+            task("left", "first", "0"),
+            task("slow", "first", "1.5"),
+            task("join", "left, slow", "0"),
+            task("last", "join", "0"),
+        ];
+        format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: journal\n  annotations:\n    tidemill.dev/host-path: {}\nspec:\n  accessModes: [ReadWriteMany]\n  resources: {{requests: {{storage: 1Mi}}}}\n---\napiVersion: tekton.dev/v1\nkind: PipelineRun\nmetadata:\n  name: run\nspec:\n  workspaces: [{{name: j, persistentVolumeClaim: {{claimName: journal}}}}]\n  pipelineSpec:\n    workspaces: [{{name: j}}]\n    tasks:\n{}",
+            self.folder.path().join("journal").display(),
+            tasks.concat()
+        )
+    }
+}
+
+/// Processes whose command line or environment names `folder`, other than this one.
+///
+/// # Panics
+/// Never.
+pub fn processes_naming(folder: &Path) -> Vec<(u32, String)> {
+    let needle = folder.to_string_lossy().into_owned();
+    let own = std::process::id();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let read =
+            |file: &str| fs::read(entry.path().join(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let command = read("cmdline").unwrap_or_default();
+        let names = command.contains(&needle) || read("environ").unwrap_or_default().contains(&needle);
+        // A process that is a zombie of somebody else's making has no command line.
+        if pid != own && names && !command.is_empty() {
+            found.push((pid, command.replace('\0', " ")));
+        }
+    }
+    found
+}
+
+/// The process among those that name `folder` whose program is `program`.
+///
+/// # Errors
+/// If there is none.
+pub fn process_of(folder: &Path, program: &str) -> Result<u32> {
+    let found = processes_naming(folder);
+    let is_it = |command: &str| command.split(' ').next().is_some_and(|first| first.ends_with(program));
+    found
+        .iter()
+        .find(|(_, command)| is_it(command))
+        .map(|(pid, _)| *pid)
+        .with_context(|| format!("no {program} among {found:?}"))
+}
