@@ -8,10 +8,12 @@ pub mod claim;
 pub mod command;
 pub mod envelope;
 pub mod fact;
+pub mod frame;
 pub mod identity;
 pub mod outcome;
 pub mod plan;
 pub mod report;
+pub mod sandbox;
 pub mod stream;
 pub mod subject;
 

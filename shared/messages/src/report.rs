@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use tidemill_resources::task_run::TerminationReason;
 
+use crate::command::CancelReason;
 use crate::identity::AttemptKey;
 
 /// A report. Reports of an attempt are numbered from 1 without gaps; the runner answers
@@ -50,14 +51,31 @@ pub enum ReportBody {
         /// The text, masked.
         text: String,
     },
-    /// The attempt is over: everything ended, results collected.
+    /// The attempt is over: everything ended, results collected. It says all that earlier reports
+    /// said of the containers once more, for an owner who has not seen them.
     #[serde(rename_all = "camelCase")]
     Finished {
-        /// Results as `(name, content)`, verbatim; the runner gives them their types.
+        /// Every container, steps first, in order.
+        containers: Vec<ContainerReport>,
+        /// Results of the task, verbatim; the runner gives them their types.
         results: Vec<WrittenResult>,
         /// Set when the attempt failed for a reason that is no step's exit code.
         failure: Option<Failure>,
+        /// Set when [`Answer::Kill`] ended it.
+        killed: Option<CancelReason>,
     },
+}
+
+/// A container and its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerReport {
+    /// `step-<name>` or `sidecar-<name>`.
+    pub container: String,
+    /// How it ended.
+    pub end: ContainerEnd,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Largest text of one log report.
@@ -69,7 +87,8 @@ pub const MAX_LOG_CHUNK_BYTES: usize = 64 * 1024;
 pub struct ContainerEnd {
     /// When its process was started; `None` if it never was.
     pub started_at: Option<Timestamp>,
-    /// Exit code; 128 + signal when killed; 1 when skipped.
+    /// Exit code; 128 + signal when a signal ended it; 1 when it was skipped after a failure,
+    /// cancelled or over its time limit; 0 when its guard did not hold.
     pub exit_code: i32,
     /// Tekton's step termination reason.
     pub reason: TerminationReason,
@@ -116,7 +135,7 @@ pub enum Answer {
     #[serde(rename_all = "camelCase")]
     Kill {
         /// Why.
-        reason: crate::command::CancelReason,
+        reason: CancelReason,
     },
     /// Everything is stored: exit.
     Leave,
