@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 use tidemill_kit::{get, tell, wait_until};
@@ -159,6 +161,17 @@ impl Journal {
             self.folder.path().join("journal").display(),
             tasks.concat()
         )
+    }
+}
+
+impl Drop for Journal {
+    /// Ends what a failed test left: everything that names this folder was started by it.
+    fn drop(&mut self) {
+        for (pid, _) in processes_naming(self.folder.path()) {
+            if let Ok(pid) = i32::try_from(pid) {
+                drop(kill(Pid::from_raw(pid), Signal::SIGKILL));
+            }
+        }
     }
 }
 

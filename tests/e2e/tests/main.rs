@@ -1,7 +1,7 @@
 //! Runs the end-to-end tests side by side; `cargo test -p tidemill-e2e -- scenario::` selects.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tidemill_e2e::{Test, layout, resume, scenario, server};
+use tidemill_e2e::{Test, layout, refusal, resume, scenario, server};
 
 /// Tests mostly wait for each other's processes: more of them than cores.
 const SIDE_BY_SIDE: usize = 8;
@@ -18,7 +18,7 @@ fn main() {
 }
 
 fn tests() -> Vec<Test> {
-    [scenario::tests(), layout::tests(), resume::tests()]
+    [scenario::tests(), layout::tests(), refusal::tests(), resume::tests()]
         .into_iter()
         .flatten()
         .collect()
