@@ -169,7 +169,8 @@ impl Drop for Journal {
     fn drop(&mut self) {
         for (pid, _) in processes_naming(self.folder.path()) {
             if let Ok(pid) = i32::try_from(pid) {
-                drop(kill(Pid::from_raw(pid), Signal::SIGKILL));
+                // It may have ended by itself meanwhile.
+                kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
             }
         }
     }
