@@ -7,15 +7,19 @@
 #[macro_use]
 mod record;
 
+pub mod decode;
 pub mod duration;
 pub mod kind;
 pub mod meta;
 pub mod names;
 pub mod object;
 pub mod param;
+pub mod path;
 pub mod pipeline;
 pub mod pipeline_run;
 pub mod pod_template;
+pub mod problem;
+pub mod similar;
 pub mod step;
 pub mod task;
 pub mod task_run;

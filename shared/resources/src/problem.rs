@@ -1,0 +1,156 @@
+//! What is wrong with an object.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::path::{At, Path};
+
+/// Most problems kept of one object; what comes after is only counted.
+pub const MAX_PROBLEMS: usize = 50;
+
+/// Whether a problem refuses the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Told, not acted on.
+    Warning,
+    /// The object is refused.
+    Error,
+}
+
+/// One thing that is wrong: where, what, what was expected, what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Where, in the object as its author wrote it.
+    pub path: Path,
+    /// What is wrong.
+    pub message: String,
+    /// What would have been right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Whether it refuses the object.
+    pub severity: Severity,
+}
+
+/// The problems of one object, in the order they were found, at most [`MAX_PROBLEMS`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems {
+    list: Vec<Problem>,
+    dropped: usize,
+}
+
+impl Problem {
+    /// A problem that refuses the object.
+    #[must_use]
+    pub fn error(at: At<'_>, message: impl Into<String>) -> Self {
+        Self::new(at.path(), message, Severity::Error)
+    }
+
+    /// A problem that is only told.
+    #[must_use]
+    pub fn warning(at: At<'_>, message: impl Into<String>) -> Self {
+        Self::new(at.path(), message, Severity::Warning)
+    }
+
+    /// A problem at a kept path.
+    #[must_use]
+    pub fn new(path: Path, message: impl Into<String>, severity: Severity) -> Self {
+        Self {
+            path,
+            message: message.into(),
+            expected: None,
+            hint: None,
+            severity,
+        }
+    }
+
+    /// Adds what would have been right.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Whether it refuses the object.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_root() {
+            write!(formatter, "{}: ", self.path)?;
+        }
+        formatter.write_str(&self.message)?;
+        if let Some(expected) = &self.expected {
+            write!(formatter, ", expected {expected}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(formatter, " ({hint})")?;
+        }
+        Ok(())
+    }
+}
+
+impl Problems {
+    /// Keeps a problem while there is room.
+    pub fn add(&mut self, problem: Problem) {
+        if self.list.len() < MAX_PROBLEMS {
+            self.list.push(problem);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Whether one of them refuses the object.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(Problem::is_error)
+    }
+
+    /// The problems that were kept.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.list
+    }
+
+    /// The problems; a last one tells how many there was no room for.
+    #[must_use]
+    pub fn into_vec(mut self) -> Vec<Problem> {
+        if self.dropped > 0 {
+            let message = format!("{} more problems, only the first {MAX_PROBLEMS} are told", self.dropped);
+            self.list
+                .push(Problem::new(Path::default(), message, Severity::Warning));
+        }
+        self.list
+    }
+
+    /// Rewrites every path, for problems found in a converted object.
+    pub(crate) fn rewrite(&mut self, rewrite: impl Fn(&Path) -> Path) {
+        for problem in &mut self.list {
+            problem.path = rewrite(&problem.path);
+        }
+    }
+}
+
+/// Words as a list in prose: `a, b or c`.
+pub(crate) fn one_of(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [word] => (*word).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
