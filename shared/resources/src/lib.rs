@@ -7,7 +7,10 @@
 #[macro_use]
 mod record;
 
+pub mod admission;
+pub mod convert;
 pub mod decode;
+pub mod default;
 pub mod duration;
 pub mod kind;
 pub mod meta;
@@ -19,12 +22,15 @@ pub mod pipeline;
 pub mod pipeline_run;
 pub mod pod_template;
 pub mod problem;
+pub mod reference;
 pub mod similar;
 pub mod step;
 pub mod task;
 pub mod task_run;
+pub mod validate;
 pub mod workspace;
 
+pub use admission::{Admitted, Operation, Rejected, admit};
 pub use duration::Duration;
 pub use kind::{GroupResource, Kind};
 pub use meta::{Condition, ConditionStatus, ObjectMeta, OwnerReference, Time};
@@ -33,6 +39,7 @@ pub use param::{Param, ParamSpec, ParamType, ParamValue};
 pub use pipeline::{EmbeddedTask, Matrix, Operator, PipelineSpec, PipelineTask, TaskRef, WhenExpression};
 pub use pipeline_run::{PipelineRunSpec, PipelineRunStatus, SkipReason};
 pub use pod_template::PodTemplate;
+pub use problem::{Problem, Problems, Severity};
 pub use step::{OnError, Sidecar, Step, StepTemplate};
 pub use task::{TaskResult, TaskSpec};
 pub use task_run::{TaskRunSpec, TaskRunStatus};

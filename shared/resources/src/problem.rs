@@ -138,6 +138,12 @@ impl Problems {
         self.list
     }
 
+    /// Adds what another list holds, and what it had no room for.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.dropped += other.dropped;
+        other.list.into_iter().for_each(|problem| self.add(problem));
+    }
+
     /// Rewrites every path, for problems found in a converted object.
     pub(crate) fn rewrite(&mut self, rewrite: impl Fn(&Path) -> Path) {
         for problem in &mut self.list {
