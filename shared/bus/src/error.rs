@@ -79,6 +79,20 @@ pub enum Error {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// A remote address without TLS, and nobody said that this is meant.
+    #[error("refusing to talk to {address} without TLS; use tls://, or say that an insecure connection is meant")]
+    Insecure {
+        /// The server's address, without credentials.
+        address: String,
+    },
+    /// The server lacks what we need.
+    #[error("found {found}, but {needed} is needed")]
+    Unsupported {
+        /// What answered.
+        found: String,
+        /// What would do.
+        needed: &'static str,
+    },
     /// The server refused for a reason that is a fault of the set-up.
     #[error("NATS refused {what}: {reason} (code {code})")]
     Refused {
@@ -99,7 +113,12 @@ impl Error {
             Self::Unknown { .. } => Retry::ReadBack,
             Self::Full { .. } => Retry::After(Duration::from_secs(5)),
             Self::Disconnected { .. } => Retry::After(Duration::from_millis(250)),
-            Self::TooLarge { .. } | Self::Missing { .. } | Self::Invalid { .. } | Self::Refused { .. } => Retry::Never,
+            Self::TooLarge { .. }
+            | Self::Missing { .. }
+            | Self::Invalid { .. }
+            | Self::Insecure { .. }
+            | Self::Unsupported { .. }
+            | Self::Refused { .. } => Retry::Never,
         }
     }
 

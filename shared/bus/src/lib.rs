@@ -17,15 +17,18 @@ pub mod layout;
 
 mod api;
 mod check;
+mod connect;
 mod error;
 mod handles;
 mod memory;
 mod message;
+mod nats;
 mod spec;
 pub mod subject;
 mod transport;
 
 pub use api::Bus;
+pub use connect::{Connect, Credentials, Tls};
 pub use error::{Error, Retry};
 pub use handles::{Consumer, Delivery, Reader, Stored, Subscription};
 pub use memory::{Faults, Memory};

@@ -9,6 +9,13 @@ macro_rules! on_both {
                 super::$name(&crate::contract::rig::Rig::memory()).await;
             })+
         }
+
+        mod nats {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(&crate::contract::rig::Rig::nats()).await;
+            })+
+        }
     };
 }
 

@@ -1,7 +1,9 @@
 //! Helpers of the tests: disposable nats-server, tidemill processes, conditions.
 
 pub mod condition;
+pub mod nats_server;
 pub mod tidemill;
 
 pub use condition::wait_until;
+pub use nats_server::NatsServer;
 pub use tidemill::{Running, Up, ask, command, get, program, tell};

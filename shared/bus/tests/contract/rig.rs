@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tidemill_bus::{Bus, Consumer, ConsumerSpec, Delivery, Memory, StreamSpec};
+use tidemill_bus::{Bus, Connect, Consumer, ConsumerSpec, Delivery, Memory, StreamSpec};
+use tidemill_kit::NatsServer;
 
 /// No test waits longer for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -12,6 +13,7 @@ pub(crate) const SILENCE: Duration = Duration::from_millis(300);
 
 pub(crate) enum Rig {
     Memory(Memory),
+    Nats(NatsServer),
 }
 
 impl Rig {
@@ -19,9 +21,14 @@ impl Rig {
         Self::Memory(Memory::default())
     }
 
+    pub(crate) fn nats() -> Self {
+        Self::Nats(NatsServer::start().expect("nats-server"))
+    }
+
     pub(crate) async fn connect(&self) -> Bus {
         match self {
             Self::Memory(memory) => memory.connect(),
+            Self::Nats(server) => Bus::connect(Connect::new(server.url())).await.expect("connected"),
         }
     }
 

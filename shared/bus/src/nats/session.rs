@@ -1,0 +1,278 @@
+//! One connection: its state, requests over it, its end.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, Request, RequestErrorKind};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use rand::RngExt as _;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+use super::outcome::Failure;
+use crate::{Connect, Credentials, Error};
+
+/// Payload bytes (plus [`MESSAGE_OVERHEAD_BYTES`] each) of publishes that wait for their answer.
+pub(super) const MAX_UNDER_WAY_BYTES: usize = 64 * 1024 * 1024;
+/// What a publish under way counts beside its payload; so at most 16,384 are under way.
+pub(super) const MESSAGE_OVERHEAD_BYTES: usize = 4 * 1024;
+/// Commands that wait for the connection's task; more than publishes can be under way.
+const MAX_COMMANDS: usize = 65_536;
+/// Messages that wait for a slow core subscriber; further ones are dropped.
+const MAX_WAITING_MESSAGES: usize = 65_536;
+/// Pause between two attempts to reconnect, at most; the first comes at once.
+const MAX_RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// A half-open connection is noticed after two or three of these.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// How long [`Session::close`] waits for answers that somebody still waits for.
+const MAX_FAREWELL: Duration = Duration::from_millis(500);
+
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) address: String,
+    pub(super) timeout: Duration,
+    pub(super) replicas: usize,
+    pub(super) under_way: Arc<Semaphore>,
+    pub(super) connected: watch::Sender<bool>,
+    /// How often the connection was lost; what was under way then has no answer.
+    pub(super) losses: watch::Sender<u64>,
+    closed: watch::Sender<bool>,
+    /// Consumers whose pin we hold.
+    pins: Mutex<BTreeSet<(String, String)>>,
+}
+
+impl Session {
+    pub(super) async fn open(options: Connect) -> Result<Self, Error> {
+        let servers = options.servers()?;
+        let address = options.address();
+        let connected = watch::Sender::new(true);
+        let losses = watch::Sender::new(0);
+        let give_up = Instant::now() + options.first_connection_timeout;
+        let client = loop {
+            let asked = client_options(&options, &connected, &losses)?;
+            let error = match asked.connect(servers.clone()).await {
+                Ok(client) => break client,
+                Err(error) => error,
+            };
+            let refused = matches!(
+                error.kind(),
+                ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication | ConnectErrorKind::Tls
+            );
+            if refused || Instant::now() >= give_up {
+                return Err(Error::Disconnected {
+                    address,
+                    source: Some(Box::new(error)),
+                });
+            }
+            tokio::time::sleep(reconnect_pause(2)).await;
+        };
+        Ok(Self {
+            client,
+            address,
+            timeout: options.request_timeout,
+            replicas: options.replicas.max(1),
+            under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY_BYTES)),
+            connected,
+            losses,
+            closed: watch::Sender::new(false),
+            pins: Mutex::default(),
+        })
+    }
+
+    /// Whether the connection is up; an error once it is closed for good.
+    pub(super) fn up(&self) -> Result<bool, Error> {
+        if *self.closed.borrow() {
+            return Err(self.disconnected());
+        }
+        Ok(*self.connected.borrow())
+    }
+
+    /// Waits until the connection is up, however long that takes.
+    pub(super) async fn reach(&self) -> Result<(), Error> {
+        while !self.up()? {
+            let (mut connected, mut closed) = (self.connected.subscribe(), self.closed.subscribe());
+            if self.up()? {
+                break;
+            }
+            tokio::select! {
+                _ = connected.changed() => {}
+                _ = closed.changed() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the connection is up, at most until `deadline`.
+    pub(super) async fn reach_by(&self, deadline: Instant) -> Result<(), Error> {
+        if self.up()? {
+            return Ok(());
+        }
+        let reached = tokio::time::timeout_at(deadline, self.reach()).await;
+        reached.unwrap_or_else(|_| Err(self.disconnected()))
+    }
+
+    /// One request and its answer. The request is on its way after the first poll.
+    pub(super) async fn request(
+        &self,
+        subject: String,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> Result<Message, Failure> {
+        let mut losses = self.losses.subscribe();
+        let request = Request {
+            payload: Some(payload),
+            headers,
+            timeout: Some(Some(self.timeout)),
+            inbox: None,
+        };
+        tokio::select! {
+            biased;
+            answer = self.client.send_request(subject, request) => answer.map_err(|error| match error.kind() {
+                RequestErrorKind::NoResponders => Failure::Nobody,
+                RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => Failure::Unsendable,
+                RequestErrorKind::TimedOut | RequestErrorKind::Other => Failure::Lost,
+            }),
+            _ = losses.changed() => Err(Failure::Lost),
+        }
+    }
+
+    /// Sends without an answer and without waiting; what does not fit is dropped.
+    pub(super) fn send_now(&self, subject: String, payload: Bytes) {
+        let reply = self.client.new_inbox();
+        // Best effort by contract: whoever relies on it hears of the loss by a timeout elsewhere.
+        drop(self.client.publish_with_reply(subject, reply, payload).now_or_never());
+    }
+
+    pub(super) fn disconnected(&self) -> Error {
+        Error::Disconnected {
+            address: self.address.clone(),
+            source: None,
+        }
+    }
+
+    pub(super) fn unknown(&self, what: &str) -> Error {
+        Error::Unknown {
+            subject: what.to_owned(),
+            waited_ms: u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Notes that we hold (or no longer hold) the pin of a consumer.
+    pub(super) fn note_pin(&self, stream: &str, consumer: &str, held: bool) -> bool {
+        let pin = (stream.to_owned(), consumer.to_owned());
+        let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        if held { pins.insert(pin) } else { pins.remove(&pin) }
+    }
+
+    /// Lets go of all pins, waits until the server has read everything sent, and disconnects.
+    pub(super) async fn close(&self, grace: Duration) {
+        if self.closed.send_replace(true) {
+            return;
+        }
+        let pins = std::mem::take(&mut *self.pins.lock().unwrap_or_else(PoisonError::into_inner));
+        for (stream, consumer) in pins {
+            self.unpin(&stream, &consumer);
+        }
+        let farewell = async {
+            // An answer proves that the server has read all that was sent before.
+            let request = self.client.request("$JS.API.INFO", Bytes::new());
+            let heard = tokio::time::timeout(grace, request)
+                .await
+                .is_ok_and(|answer| answer.is_ok());
+            let all = u32::try_from(MAX_UNDER_WAY_BYTES).unwrap_or(u32::MAX);
+            // What is left after this belongs to nobody who waits, or is unknown.
+            drop(tokio::time::timeout(MAX_FAREWELL, self.under_way.acquire_many(all)).await);
+            heard
+        };
+        if !tokio::time::timeout(grace, farewell).await.unwrap_or(false) {
+            tracing::warn!(
+                address = self.address,
+                "The server did not confirm the end of the connection."
+            );
+        }
+        self.losses.send_modify(|losses| *losses += 1);
+        self.connected.send_replace(false);
+        if let Err(error) = self.client.drain().await {
+            tracing::debug!(%error, "The connection was already gone.");
+        }
+    }
+
+    pub(super) fn unpin(&self, stream: &str, consumer: &str) {
+        let payload = Bytes::from_static(super::specs::UNPIN_REQUEST.as_bytes());
+        self.send_now(format!("$JS.API.CONSUMER.UNPIN.{stream}.{consumer}"), payload);
+    }
+}
+
+/// A pause that grows with `attempt` from 50 ms to [`MAX_RECONNECT_PAUSE`], half of it random.
+pub(super) fn reconnect_pause(attempt: usize) -> Duration {
+    if attempt <= 1 {
+        return Duration::ZERO;
+    }
+    let doublings = u32::try_from(attempt - 2).unwrap_or(u32::MAX).min(8);
+    let whole = (Duration::from_millis(50) * 2_u32.pow(doublings)).min(MAX_RECONNECT_PAUSE);
+    whole.mul_f64(rand::rng().random_range(0.5..=1.0))
+}
+
+/// `pause`, half as long to half as long again.
+pub(super) fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.5..1.5))
+}
+
+fn client_options(
+    options: &Connect,
+    connected: &watch::Sender<bool>,
+    losses: &watch::Sender<u64>,
+) -> Result<ConnectOptions, Error> {
+    let mut asked = match &options.credentials {
+        Credentials::None => ConnectOptions::new(),
+        Credentials::Password { user, password } => {
+            ConnectOptions::with_user_and_password(user.clone(), password.clone())
+        }
+        Credentials::Token(token) => ConnectOptions::with_token(token.clone()),
+        Credentials::Nkey(seed) => ConnectOptions::with_nkey(seed.clone()),
+        Credentials::Creds(text) => ConnectOptions::with_credentials(text).map_err(|_| Error::Invalid {
+            what: "NATS credentials",
+            value: "(hidden)".to_owned(),
+            expected: "the text of a .creds file: a user's JWT and nkey seed",
+        })?,
+    };
+    if let Some(tls) = &options.tls {
+        asked = asked.require_tls(true);
+        if let Some(roots) = &tls.roots {
+            asked = asked.add_root_certificates(roots.clone());
+        }
+        if let Some((certificate, key)) = &tls.identity {
+            asked = asked.add_client_certificate(certificate.clone(), key.clone());
+        }
+    }
+    let (connected, losses) = (connected.clone(), losses.clone());
+    Ok(asked
+        .name(&options.name)
+        .client_capacity(MAX_COMMANDS)
+        .subscription_capacity(MAX_WAITING_MESSAGES)
+        .ping_interval(PING_INTERVAL)
+        .max_reconnects(None)
+        .reconnect_delay_callback(reconnect_pause)
+        .event_callback(move |event| {
+            follow(&event, &connected, &losses);
+            std::future::ready(())
+        }))
+}
+
+fn follow(event: &Event, connected: &watch::Sender<bool>, losses: &watch::Sender<u64>) {
+    match event {
+        Event::Connected => {
+            connected.send_replace(true);
+        }
+        Event::Disconnected | Event::Closed => {
+            connected.send_replace(false);
+            losses.send_modify(|losses| *losses += 1);
+        }
+        Event::SlowConsumer(_) => tracing::warn!("A subscriber was too slow; messages to it were dropped."),
+        Event::ServerError(error) => tracing::warn!(%error, "The NATS server complained."),
+        Event::ClientError(error) => tracing::debug!(%error, "The connection to NATS failed."),
+        Event::LameDuckMode | Event::Draining => {}
+    }
+}

@@ -1,0 +1,266 @@
+//! The calls of the bus, answered by a nats-server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::Subscriber;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::convert;
+use super::deliver::Durable;
+use super::publish::Outgoing;
+use super::read_all::SequenceRequest;
+use super::reader::Ordered;
+use super::session::Session;
+use crate::transport::{OrderedSource, Transport};
+use crate::{Consumer, ConsumerSpec, Error, Message, Reader, Stored, StreamSpec, StreamState, Subscription, check};
+
+#[derive(Clone)]
+pub(super) struct Nats {
+    pub(super) session: Arc<Session>,
+}
+
+#[derive(Deserialize)]
+struct StreamNames {
+    streams: Option<Vec<String>>,
+}
+
+impl Nats {
+    /// The stream that covers a literal subject.
+    pub(super) async fn stream_of(&self, subject: &str) -> Option<String> {
+        let request = convert::json(&serde_json::json!({ "subject": subject }));
+        let names = self.session.call::<StreamNames>("STREAM.NAMES", request).await.ok()?;
+        names.streams?.into_iter().next()
+    }
+
+    async fn notify_now(&self, message: Message) -> Result<(), Error> {
+        check::message(&message)?;
+        self.session.reach_by(Instant::now() + self.session.timeout).await?;
+        let client = &self.session.client;
+        let sent = match convert::header_map(&message) {
+            Some(headers) => {
+                client
+                    .publish_with_headers(message.subject, headers, message.payload)
+                    .await
+            }
+            None => client.publish(message.subject, message.payload).await,
+        };
+        sent.map_err(|error| Error::Disconnected {
+            address: self.session.address.clone(),
+            source: Some(Box::new(error)),
+        })
+    }
+
+    async fn listen(&self, subject: String, queue: Option<String>) -> Result<Subscription, Error> {
+        check::filter(&subject)?;
+        let client = &self.session.client;
+        self.session.reach_by(Instant::now() + self.session.timeout).await?;
+        let subscribed = match queue {
+            Some(queue) => {
+                check::name("queue group", &queue)?;
+                client.queue_subscribe(subject, queue).await
+            }
+            None => client.subscribe(subject).await,
+        };
+        let subscriber = subscribed.map_err(|error| Error::Disconnected {
+            address: self.session.address.clone(),
+            source: Some(Box::new(error)),
+        })?;
+        // So that what is published from here on is heard, by whomever: an answer proves that the
+        // server knows the subscription.
+        self.session.check_level().await?;
+        let session = self.session.clone();
+        Ok(Subscription {
+            inner: Box::new(Listener { session, subscriber }),
+        })
+    }
+}
+
+impl Transport for Nats {
+    fn ensure_stream(&self, spec: StreamSpec) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            check::stream(&spec)?;
+            self.session.ensure_stream(&spec).await
+        }
+        .boxed()
+    }
+
+    fn delete_stream(&self, stream: String) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            check::name("stream name", &stream)?;
+            self.session.delete_stream(&stream).await
+        }
+        .boxed()
+    }
+
+    fn state(&self, stream: String) -> BoxFuture<'_, Result<StreamState, Error>> {
+        async move {
+            check::name("stream name", &stream)?;
+            self.session.stream_state(&stream).await
+        }
+        .boxed()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn publish(&self, message: Message) -> BoxFuture<'_, Result<u64, Error>> {
+        self.publish_waiting(message.into()).boxed()
+    }
+
+    fn publish_pipelined(&self, message: Message) -> BoxFuture<'static, Result<u64, Error>> {
+        self.publish_now(message)
+    }
+
+    fn schedule(
+        &self,
+        subject: String,
+        target: String,
+        at: Timestamp,
+        payload: Bytes,
+    ) -> BoxFuture<'_, Result<u64, Error>> {
+        async move {
+            check::literal(&target)?;
+            let outgoing = Outgoing {
+                message: Message::new(subject, payload),
+                schedule: Some([("Nats-Schedule", format!("@at {at}")), ("Nats-Schedule-Target", target)]),
+            };
+            self.publish_waiting(outgoing).await
+        }
+        .boxed()
+    }
+
+    fn last(&self, stream: String, subject: String) -> BoxFuture<'_, Result<Option<Stored>, Error>> {
+        async move {
+            check::name("stream name", &stream)?;
+            check::filter(&subject)?;
+            self.session.last(&stream, &subject).await
+        }
+        .boxed()
+    }
+
+    fn get(&self, stream: String, sequence: u64) -> BoxFuture<'_, Result<Option<Stored>, Error>> {
+        async move {
+            check::name("stream name", &stream)?;
+            self.session
+                .get_message(&stream, &SequenceRequest { seq: sequence })
+                .await
+        }
+        .boxed()
+    }
+
+    fn read_all(
+        &self,
+        stream: String,
+        filter: String,
+        from: u64,
+        headers_only: bool,
+    ) -> BoxFuture<'_, Result<Vec<Stored>, Error>> {
+        async move {
+            check::name("stream name", &stream)?;
+            check::filter(&filter)?;
+            if headers_only {
+                self.read_headers(&stream, &filter, from).await
+            } else {
+                self.read_to_end(&stream, &filter, from).await
+            }
+        }
+        .boxed()
+    }
+
+    fn reader(
+        &self,
+        stream: String,
+        filter: String,
+        from: u64,
+        headers_only: bool,
+    ) -> BoxFuture<'_, Result<Reader, Error>> {
+        async move {
+            check::name("stream name", &stream)?;
+            check::filter(&filter)?;
+            let reader = Ordered::open(self.session.clone(), stream, filter, from, headers_only).await?;
+            Ok(Reader {
+                inner: Box::new(reader),
+            })
+        }
+        .boxed()
+    }
+
+    fn consumer(&self, spec: ConsumerSpec) -> BoxFuture<'_, Result<Consumer, Error>> {
+        async move {
+            check::consumer(&spec)?;
+            self.session.ensure_consumer(&spec).await?;
+            let durable = Durable::open(self.session.clone(), &spec).await?;
+            Ok(Consumer {
+                inner: Box::new(durable),
+            })
+        }
+        .boxed()
+    }
+
+    fn reset_consumer(&self, stream: String, name: String) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            check::name("stream name", &stream)?;
+            check::name("consumer name", &name)?;
+            self.session.reset_consumer(&stream, &name).await
+        }
+        .boxed()
+    }
+
+    fn delete_consumer(&self, stream: String, name: String) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            check::name("stream name", &stream)?;
+            check::name("consumer name", &name)?;
+            self.session.delete_consumer(&stream, &name).await
+        }
+        .boxed()
+    }
+
+    fn purge(&self, stream: String, filter: String, before: Option<u64>) -> BoxFuture<'_, Result<u64, Error>> {
+        async move {
+            check::name("stream name", &stream)?;
+            check::filter(&filter)?;
+            self.session.purge(&stream, &filter, before).await
+        }
+        .boxed()
+    }
+
+    fn subscribe(&self, subject: String, queue: Option<String>) -> BoxFuture<'_, Result<Subscription, Error>> {
+        self.listen(subject, queue).boxed()
+    }
+
+    fn notify(&self, message: Message) -> BoxFuture<'_, Result<(), Error>> {
+        self.notify_now(message).boxed()
+    }
+
+    fn connected(&self) -> watch::Receiver<bool> {
+        self.session.connected.subscribe()
+    }
+
+    fn close(&self, grace: Duration) -> BoxFuture<'_, ()> {
+        self.session.close(grace).boxed()
+    }
+}
+
+/// A core subscription; the client makes it anew after a reconnect.
+struct Listener {
+    session: Arc<Session>,
+    subscriber: Subscriber,
+}
+
+impl OrderedSource for Listener {
+    fn next(&mut self) -> BoxFuture<'_, Result<Stored, Error>> {
+        async {
+            let message = self.subscriber.next().await;
+            message.map(convert::hint).ok_or_else(|| self.session.disconnected())
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,276 @@
+//! A disposable nats-server: own port, own store, gone with the test, however the test ends.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use anyhow::{Context as _, bail, ensure};
+use tempfile::TempDir;
+
+/// How long a server may take to listen, and to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The guardian of the server: prints its process id, then waits for the name of a signal. When the
+/// test dies instead, its pipe closes; then the server and its store go too.
+const GUARDIAN: &str = r#"
+folder=$1; shift
+"$@" </dev/null >>"$folder/server.log" 2>&1 &
+echo $!
+read -r signal
+kill -"${signal:-KILL}" $! 2>/dev/null
+wait
+[ -n "$signal" ] || rm -rf "$folder"
+"#;
+
+/// A running (or killed) nats-server with JetStream on a port of its own.
+pub struct NatsServer {
+    guardian: Option<Child>,
+    pid: u32,
+    port: Option<u16>,
+    config: PathBuf,
+    folder: TempDir,
+}
+
+impl NatsServer {
+    /// Starts a server that syncs every write, as `tidemill up` does.
+    ///
+    /// # Errors
+    /// When there is no nats-server, or it does not come up within 20 s.
+    pub fn start() -> anyhow::Result<Self> {
+        Self::start_with("jetstream { sync_interval: always, max_file: 1GB, max_mem: 64MB }")
+    }
+
+    /// Starts a server with these lines of configuration beside address and folder; `jetstream`
+    /// gets its folder by flag.
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`].
+    pub fn start_with(lines: &str) -> anyhow::Result<Self> {
+        let folder = TempDir::with_prefix("tidemill-nats-").context("a folder for nats-server")?;
+        let config = folder.path().join("server.conf");
+        fs::write(&config, lines).with_context(|| format!("write {}", config.display()))?;
+        Self::start_file(folder, config)
+    }
+
+    /// Starts a server with the configuration file `config`; address and folder come by flag.
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`].
+    pub fn start_config(config: &Path) -> anyhow::Result<Self> {
+        let folder = TempDir::with_prefix("tidemill-nats-").context("a folder for nats-server")?;
+        Self::start_file(folder, config.to_owned())
+    }
+
+    fn start_file(folder: TempDir, config: PathBuf) -> anyhow::Result<Self> {
+        let mut server = Self {
+            guardian: None,
+            pid: 0,
+            port: None,
+            config,
+            folder,
+        };
+        server.run()?;
+        Ok(server)
+    }
+
+    /// `nats://127.0.0.1:<port>`; the same after a restart.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port.unwrap_or_default())
+    }
+
+    /// The server's process id; another after a restart.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Its folder: `store/`, `server.log`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
+    }
+
+    /// Ends it as a crash would (SIGKILL). Does nothing when it is not running.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.end("KILL")
+    }
+
+    /// Ends it in an orderly way (SIGTERM). Does nothing when it is not running.
+    ///
+    /// # Errors
+    /// When it does not end within 20 s.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        self.end("TERM")
+    }
+
+    /// Starts it again on the same port and store; ends it in an orderly way first if it runs.
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`].
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop()?;
+        self.run()
+    }
+
+    fn run(&mut self) -> anyhow::Result<()> {
+        let folder = self.folder.path();
+        let mut guardian = Command::new("/bin/sh")
+            .args(["-c", GUARDIAN, "guardian"])
+            .arg(folder)
+            .arg(find_nats_server()?)
+            .arg("--config")
+            .arg(&self.config)
+            .args(["--addr", "127.0.0.1", "--jetstream", "--port"])
+            .arg(self.port.map_or("-1".to_owned(), |port| port.to_string()))
+            .arg("--store_dir")
+            .arg(folder.join("store"))
+            .arg("--ports_file_dir")
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start nats-server")?;
+        let mut line = String::new();
+        let stdout = guardian.stdout.take().context("the guardian's output")?;
+        self.guardian = Some(guardian);
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .context("read the process id of nats-server")?;
+        self.pid = line
+            .trim()
+            .parse()
+            .with_context(|| format!("`{}` is no process id", line.trim()))?;
+        self.port = Some(self.await_port()?);
+        Ok(())
+    }
+
+    /// The port from the file that the server writes once it listens.
+    fn await_port(&self) -> anyhow::Result<u16> {
+        let deadline = Instant::now() + PATIENCE;
+        let suffix = format!("_{}.ports", self.pid);
+        loop {
+            let names = fs::read_dir(self.folder.path())?
+                .filter_map(Result::ok)
+                .map(|entry| entry.path());
+            let written = names.into_iter().find(|path| path.to_string_lossy().ends_with(&suffix));
+            if let Some(port) = written.and_then(|path| port_in(&path)) {
+                return Ok(port);
+            }
+            if Instant::now() > deadline || has_ended(self.pid) {
+                bail!("nats-server does not listen; it says:\n{}", self.log());
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn end(&mut self, signal: &str) -> anyhow::Result<()> {
+        let Some(mut guardian) = self.guardian.take() else {
+            return Ok(());
+        };
+        if let Some(mut stdin) = guardian.stdin.take() {
+            writeln!(stdin, "{signal}").context("reach the guardian of nats-server")?;
+        }
+        let status = guardian.wait().context("the end of nats-server")?;
+        ensure!(
+            status.code().is_some(),
+            "the guardian of nats-server was killed: {status}"
+        );
+        Ok(())
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        if let Err(error) = self.kill() {
+            eprintln!("nats-server {} may be left over: {error:#}", self.pid);
+        }
+    }
+}
+
+/// The binary: `TIDEMILL_NATS_SERVER`, else the one in `PATH`, else the pinned one (which is built or
+/// downloaded on first use).
+///
+/// # Errors
+/// When there is none and the pinned one cannot be had.
+pub fn find_nats_server() -> anyhow::Result<PathBuf> {
+    if let Some(path) = env::var_os("TIDEMILL_NATS_SERVER") {
+        return Ok(path.into());
+    }
+    let folders = env::var_os("PATH")
+        .map(|path| env::split_paths(&path).collect::<Vec<_>>())
+        .unwrap_or_default();
+    if let Some(found) = folders
+        .iter()
+        .map(|folder| folder.join("nats-server"))
+        .find(|path| path.is_file())
+    {
+        return Ok(found);
+    }
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/tools/nats-server");
+    let output = Command::new(&tool)
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("run {}", tool.display()))?;
+    ensure!(output.status.success(), "{} failed: {}", tool.display(), output.status);
+    Ok(String::from_utf8(output.stdout)?.trim().into())
+}
+
+/// Whether the process is gone or a zombie; its guardian reaps it when it is told to end.
+fn has_ended(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('Z'))
+}
+
+/// The client port in a ports file; `None` while it is half written.
+fn port_in(path: &Path) -> Option<u16> {
+    let ports: serde_json::Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    ports["nats"][0].as_str()?.rsplit(':').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alive(pid: u32) -> bool {
+        Path::new(&format!("/proc/{pid}")).exists()
+    }
+
+    #[test]
+    fn it_listens_survives_restarts_on_its_port_and_leaves_nothing() {
+        let mut server = NatsServer::start().unwrap();
+        let (url, first) = (server.url(), server.pid());
+        assert!(alive(first));
+        server.kill().unwrap();
+        assert!(!alive(first));
+        server.restart().unwrap();
+        assert_eq!(server.url(), url);
+        let (second, folder) = (server.pid(), server.folder().to_owned());
+        assert!(second != first && alive(second) && folder.join("store").is_dir());
+        drop(server);
+        assert!(!alive(second) && !folder.exists());
+    }
+
+    #[test]
+    fn a_dead_test_leaves_no_server() {
+        let mut server = NatsServer::start().unwrap();
+        let (pid, folder) = (server.pid(), server.folder().to_owned());
+        let mut guardian = server.guardian.take().unwrap();
+        // What the kernel does to the pipes of a process that dies.
+        drop(guardian.stdin.take());
+        guardian.wait().unwrap();
+        assert!(!alive(pid) && !folder.exists());
+    }
+
+    #[test]
+    fn a_refused_configuration_shows_the_servers_words() {
+        let error = NatsServer::start_with("no_such_setting: 7").err().unwrap();
+        assert!(format!("{error:#}").contains("no_such_setting"), "{error:#}");
+    }
+}
