@@ -61,7 +61,11 @@ pub struct Subscription {
 
 impl Consumer {
     /// The next messages: waits for the first, then takes what is there at once, at most `limit`.
-    /// Never empty.
+    /// Never empty. Safe to cancel: nothing taken is lost.
+    ///
+    /// The server holds back what nobody asked for, so that it can go to another reader: ask for as
+    /// many as can be handled. What was asked for and not yet given stays asked for, for at most
+    /// 10 s; it is the first part of the next call's `limit`.
     ///
     /// # Errors
     /// [`Error::Missing`] when the consumer was deleted; lost connections are waited out.

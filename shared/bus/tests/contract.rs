@@ -24,10 +24,13 @@ mod contract {
 
     mod consume;
     mod core;
+    mod crash;
     mod expect;
+    mod faults;
     mod limits;
     mod pinned;
     mod publish;
     mod read;
     mod schedule;
+    mod server;
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use anyhow::{Context as _, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// How long a server may take to listen, and to end.
@@ -119,6 +121,29 @@ impl NatsServer {
         self.run()
     }
 
+    /// Freezes it (SIGSTOP), so that it answers nothing and refuses nothing.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on after [`NatsServer::freeze`].
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        // The id is not reused while the guardian has not reaped it.
+        ensure!(self.guardian.is_some(), "nats-server is not running");
+        let pid = Pid::from_raw(self.pid.try_into().context("process id")?);
+        kill(pid, signal).with_context(|| format!("{signal} to nats-server {pid}"))
+    }
+
     fn run(&mut self) -> anyhow::Result<()> {
         let folder = self.folder.path();
         let mut guardian = Command::new("/bin/sh")
@@ -225,7 +250,9 @@ pub fn find_nats_server() -> anyhow::Result<PathBuf> {
 /// Whether the process is gone or a zombie; its guardian reaps it when it is told to end.
 fn has_ended(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('Z'))
+    stat.rsplit(')')
+        .next()
+        .is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('Z'))
 }
 
 /// The client port in a ports file; `None` while it is half written.
