@@ -1,1 +1,66 @@
-fn main() {}
+//! Measures Tidemill beside what it cannot be faster than, in the same run.
+//!
+//! `tidemill-bench` prints a table and writes every sample to `target/bench`; `--check` compares
+//! with the aims and exits 1 when one is missed; `--only NAME` takes one measure.
+
+mod figure;
+mod floor;
+mod measure;
+mod stage;
+mod stamp;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::figure::Figure;
+
+/// Measures Tidemill beside its floors.
+#[derive(Parser)]
+struct Arguments {
+    /// Compare with the aims; exit 1 when one is missed.
+    #[arg(long)]
+    check: bool,
+    /// Only the measures whose name holds this.
+    #[arg(long)]
+    only: Option<String>,
+    /// Where the samples go.
+    #[arg(long, default_value = "target/bench")]
+    output: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// What the measured tasks run: writes down when it began and ended.
+    Stamp {
+        /// File to append to.
+        file: PathBuf,
+        /// Name of the task.
+        name: String,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    if let Some(Command::Stamp { file, name }) = arguments.command {
+        stamp::write(&file, &name)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    let figures = measure::all(&runtime, arguments.only.as_deref().unwrap_or_default())?;
+    figure::save(&figures, &arguments.output)?;
+    print!("{}", figure::table(&figures));
+    let missed: Vec<&Figure> = figures.iter().filter(|figure| !figure.is_met()).collect();
+    for figure in &missed {
+        eprintln!("missed: {}", figure.verdict());
+    }
+    Ok(if arguments.check && !missed.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}

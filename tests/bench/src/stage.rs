@@ -1,0 +1,98 @@
+//! What the measures run on: a nats-server of their own, `tidemill up` on it, a connection.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+use tidemill_bus::{Bus, Connect};
+use tidemill_kit::{NatsServer, Running, command, program, tell, wait_until};
+
+use crate::stamp::{self, Stamp};
+
+/// How long a measured run may take.
+const RUN_LIMIT: Duration = Duration::from_secs(120);
+/// How long `up` may take to be ready.
+const READY_LIMIT: Duration = Duration::from_secs(20);
+
+/// A running Tidemill, ended when dropped.
+pub(crate) struct Stage {
+    // Ends before the server it uses.
+    _up: Running,
+    server: NatsServer,
+    folder: TempDir,
+    runs: u32,
+}
+
+impl Stage {
+    /// Starts everything.
+    pub(crate) fn start() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("tidemill-bench-").tempdir()?;
+        fs::create_dir(folder.path().join("stamps"))?;
+        let server = NatsServer::start()?;
+        let mut up = Running::start(command(&folder.path().join("state"), &["up", "--nats", &server.url()])?)?;
+        up.wait_until_says("Ctrl-C", READY_LIMIT)?;
+        Ok(Self {
+            _up: up,
+            server,
+            folder,
+            runs: 0,
+        })
+    }
+
+    /// A connection to the same server.
+    pub(crate) async fn bus(&self) -> Result<Bus> {
+        Ok(Bus::connect(Connect::new(self.server.url())).await?)
+    }
+
+    /// The state directory.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Where stamps go that are not of a run.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join("stamps").join(name)
+    }
+
+    /// Runs a pipeline of `count` stamping tasks, in a chain or side by side; gives the stamps and
+    /// how long it took from the request to the last stamp.
+    pub(crate) fn run(&mut self, count: usize, chained: bool) -> Result<(Vec<Stamp>, Duration)> {
+        self.runs += 1;
+        let name = format!("bench-{}", self.runs);
+        let yaml = self.folder.path().join("run.yaml");
+        fs::write(
+            &yaml,
+            pipeline(&name, count, chained, &self.folder.path().join("stamps"))?,
+        )?;
+        let file = self.file(&name);
+        let start = Instant::now();
+        tell(&self.state(), &["create", "-f", &yaml.to_string_lossy()])?;
+        let done = wait_until(RUN_LIMIT, || stamp::read(&file).len() >= count);
+        let took = start.elapsed();
+        let stamps = stamp::read(&file);
+        ensure!(done, "{name}: only {} of {count} tasks ran", stamps.len());
+        Ok((stamps, took))
+    }
+}
+
+fn pipeline(name: &str, count: usize, chained: bool, stamps: &Path) -> Result<String> {
+    let bench = program("tidemill-bench")?;
+    let mut tasks = String::new();
+    for index in 0..count {
+        let after = if chained && index > 0 {
+            format!("[t{}]", index - 1)
+        } else {
+            "[]".to_owned()
+        };
+        tasks.push_str(&format!(
+            "      - name: t{index}\n        runAfter: {after}\n        workspaces: [{{name: s, workspace: s}}]\n        taskSpec:\n          workspaces: [{{name: s}}]\n          steps:\n            - {{image: none, command: [{}, stamp, $(workspaces.s.path)/{name}, t{index}]}}\n",
+            bench.display()
+        ));
+    }
+    Ok(format!(
+        "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: {name}\n  annotations: {{tidemill.dev/host-path: {}}}\nspec:\n  accessModes: [ReadWriteMany]\n  resources: {{requests: {{storage: 1Mi}}}}\n---\napiVersion: tekton.dev/v1\nkind: PipelineRun\nmetadata: {{name: {name}}}\nspec:\n  workspaces: [{{name: s, persistentVolumeClaim: {{claimName: {name}}}}}]\n  pipelineSpec:\n    workspaces: [{{name: s}}]\n    tasks:\n{tasks}",
+        stamps.display()
+    ))
+}
