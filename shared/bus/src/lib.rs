@@ -23,6 +23,7 @@ mod handles;
 mod memory;
 mod message;
 mod nats;
+pub mod server_config;
 mod spec;
 pub mod subject;
 mod transport;

@@ -31,6 +31,7 @@ pub struct NatsServer {
     pid: u32,
     port: Option<u16>,
     config: PathBuf,
+    environment: Vec<(String, String)>,
     folder: TempDir,
 }
 
@@ -43,33 +44,40 @@ impl NatsServer {
         Self::start_with("jetstream { sync_interval: always, max_file: 1GB, max_mem: 64MB }")
     }
 
-    /// Starts a server with these lines of configuration beside address and folder; `jetstream`
-    /// gets its folder by flag.
+    /// Starts a server with these lines of configuration beside those of its address and
+    /// its store.
     ///
     /// # Errors
     /// As [`NatsServer::start`].
     pub fn start_with(lines: &str) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("tidemill-nats-").context("a folder for nats-server")?;
         let config = folder.path().join("server.conf");
+        let store = folder.path().join("store");
+        let lines = format!("{lines}\nstore_dir: \"{}\"\n", store.display());
         fs::write(&config, lines).with_context(|| format!("write {}", config.display()))?;
-        Self::start_file(folder, config)
+        Self::start_file(folder, config, Vec::new())
     }
 
-    /// Starts a server with the configuration file `config`; address and folder come by flag.
+    /// Starts a server with the configuration file `config`, which may refer to `environment` and to
+    /// `$TIDEMILL_NATS_STORE`, the folder for its store; addresses come by flag.
     ///
     /// # Errors
     /// As [`NatsServer::start`].
-    pub fn start_config(config: &Path) -> anyhow::Result<Self> {
+    pub fn start_config(config: &Path, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("tidemill-nats-").context("a folder for nats-server")?;
-        Self::start_file(folder, config.to_owned())
+        let environment = environment
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        Self::start_file(folder, config.to_owned(), environment.collect())
     }
 
-    fn start_file(folder: TempDir, config: PathBuf) -> anyhow::Result<Self> {
+    fn start_file(folder: TempDir, config: PathBuf, environment: Vec<(String, String)>) -> anyhow::Result<Self> {
         let mut server = Self {
             guardian: None,
             pid: 0,
             port: None,
             config,
+            environment,
             folder,
         };
         server.run()?;
@@ -79,6 +87,16 @@ impl NatsServer {
     /// `nats://127.0.0.1:<port>`; the same after a restart.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port.unwrap_or_default())
+    }
+
+    /// `127.0.0.1:<port>` of its monitoring endpoint.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn monitoring(&self) -> anyhow::Result<String> {
+        let ports = self.ports().context("nats-server is not running")?;
+        let url = ports["monitoring"][0].as_str().context("no monitoring address")?;
+        Ok(url.trim_start_matches("http://").to_owned())
     }
 
     /// The server's process id; another after a restart.
@@ -154,10 +172,11 @@ impl NatsServer {
             .arg(&self.config)
             .args(["--addr", "127.0.0.1", "--jetstream", "--port"])
             .arg(self.port.map_or("-1".to_owned(), |port| port.to_string()))
-            .arg("--store_dir")
-            .arg(folder.join("store"))
             .arg("--ports_file_dir")
             .arg(folder)
+            .envs(self.environment.iter().cloned())
+            .env("TIDEMILL_NATS_STORE", folder.join("store"))
+            .args(["--http_port", "-1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -179,13 +198,11 @@ impl NatsServer {
     /// The port from the file that the server writes once it listens.
     fn await_port(&self) -> anyhow::Result<u16> {
         let deadline = Instant::now() + PATIENCE;
-        let suffix = format!("_{}.ports", self.pid);
         loop {
-            let names = fs::read_dir(self.folder.path())?
-                .filter_map(Result::ok)
-                .map(|entry| entry.path());
-            let written = names.into_iter().find(|path| path.to_string_lossy().ends_with(&suffix));
-            if let Some(port) = written.and_then(|path| port_in(&path)) {
+            let port = self
+                .ports()
+                .and_then(|ports| ports["nats"][0].as_str()?.rsplit(':').next()?.parse().ok());
+            if let Some(port) = port {
                 return Ok(port);
             }
             if Instant::now() > deadline || has_ended(self.pid) {
@@ -193,6 +210,19 @@ impl NatsServer {
             }
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// The ports file; `None` while it is not or half written.
+    fn ports(&self) -> Option<serde_json::Value> {
+        let suffix = format!("_{}.ports", self.pid);
+        let entries = fs::read_dir(self.folder.path())
+            .ok()?
+            .filter_map(Result::ok)
+            .map(|entry| entry.path());
+        let path = entries
+            .into_iter()
+            .find(|path| path.to_string_lossy().ends_with(&suffix))?;
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
     }
 
     fn end(&mut self, signal: &str) -> anyhow::Result<()> {
@@ -253,12 +283,6 @@ fn has_ended(pid: u32) -> bool {
     stat.rsplit(')')
         .next()
         .is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('Z'))
-}
-
-/// The client port in a ports file; `None` while it is half written.
-fn port_in(path: &Path) -> Option<u16> {
-    let ports: serde_json::Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    ports["nats"][0].as_str()?.rsplit(':').next()?.parse().ok()
 }
 
 #[cfg(test)]

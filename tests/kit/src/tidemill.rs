@@ -127,7 +127,7 @@ impl Running {
     /// Ends it gracefully (SIGTERM); gives what it said.
     ///
     /// # Errors
-    /// When it takes longer than [`END_LIMIT`].
+    /// When it takes longer than `END_LIMIT`.
     pub fn stop(&mut self) -> Result<String> {
         if !self.has_ended() {
             self.signal(Signal::SIGTERM)?;

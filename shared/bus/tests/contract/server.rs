@@ -111,7 +111,7 @@ async fn a_server_without_jetstream_is_refused() {
         "accounts { plain { users: [{user: a, password: b}] } }\nno_auth_user: a\n",
     )
     .expect("written");
-    let server = NatsServer::start_config(config.path()).expect("nats-server");
+    let server = NatsServer::start_config(config.path(), &[]).expect("nats-server");
     let refused = within("refusal", Bus::connect(Connect::new(server.url()))).await.err();
     assert!(
         matches!(refused, Some(Error::Refused { .. } | Error::Unknown { .. })),
