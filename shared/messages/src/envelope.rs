@@ -11,6 +11,10 @@ pub const DECISION_ID: &str = "Tidemill-Decision-Id";
 pub const RUN_OVER: &str = "Tidemill-Run-Over";
 /// `true` on a decision that holds a full snapshot instead of a delta.
 pub const SNAPSHOT: &str = "Tidemill-Snapshot";
+/// On a decision that is no snapshot: the sequence of the last one before it that is; 0 = none.
+pub const BASE: &str = "Tidemill-Base";
+/// On a task: how often this attempt was dispatched before, where that is not 0.
+pub const DISPATCH: &str = "Tidemill-Dispatch";
 /// The runner that holds a claim, `<id>/<incarnation>`.
 pub const RUNNER: &str = "Tidemill-Runner";
 

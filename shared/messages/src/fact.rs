@@ -96,4 +96,12 @@ pub enum FactBody {
         /// What happened to it.
         message: String,
     },
+    /// A claim from a template could not be created. Subject `….volume-<claim>`.
+    #[serde(rename_all = "camelCase")]
+    VolumeFailed {
+        /// Name of the claim.
+        claim: String,
+        /// Why.
+        message: String,
+    },
 }

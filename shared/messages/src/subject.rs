@@ -55,6 +55,11 @@ pub fn object(group: &str, resource: &str, namespace: &str, name: &str) -> Strin
     )
 }
 
+/// All objects of a resource, in all namespaces.
+pub fn objects_of(group: &str, resource: &str) -> String {
+    format!("object.{}.{}.>", group_token(group), token(resource))
+}
+
 fn group_token(group: &str) -> String {
     if group.is_empty() {
         "core".to_owned()
