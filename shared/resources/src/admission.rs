@@ -38,6 +38,8 @@ pub struct Admitted {
     pub object: Object,
     /// What its author should know.
     pub warnings: Vec<Problem>,
+    /// Where its fields came from, if its author wrote another version.
+    pub conversion: Conversion,
 }
 
 /// An object that is refused, with everything that is wrong with it.
@@ -59,17 +61,21 @@ pub struct Rejected {
 /// All problems together, at most [`crate::problem::MAX_PROBLEMS`].
 pub fn admit(mut value: Value, operation: Operation<'_>, strict: bool) -> Result<Admitted, Rejected> {
     let mut problems = Problems::default();
+    let mut conversion = Conversion::default();
     let object = known(&value, &mut problems).and_then(|kind| {
-        let conversion = convert::to_v1(&mut value, &mut problems);
+        conversion = convert::to_v1(&mut value, &mut problems);
         let mut inner = Problems::default();
         let object = read(kind, value, operation, strict, &mut inner);
-        merge(&conversion, inner, &mut problems);
+        // Problems found after conversion are told with the paths before it.
+        inner.rewrite(|path| conversion.original(path));
+        problems.absorb(inner);
         object
     });
     match object {
         Some(object) if !problems.has_errors() => Ok(Admitted {
             object,
             warnings: problems.into_vec(),
+            conversion,
         }),
         _ => Err(Rejected {
             problems: problems.into_vec(),
@@ -127,12 +133,6 @@ fn unknown_kind(api_version: &str, kind: &str) -> Problem {
         Some(near) => problem.hint(format!("did you mean {near}?")),
         None => problem,
     }
-}
-
-/// Problems found after conversion are told with the paths before it.
-fn merge(conversion: &Conversion, mut inner: Problems, problems: &mut Problems) {
-    inner.rewrite(|path| conversion.original(path));
-    problems.absorb(inner);
 }
 
 fn read(

@@ -15,7 +15,7 @@ mod task;
 
 /// Where fields of the converted object came from, to tell problems in the
 /// words of the original.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conversion {
     moves: Vec<(Path, Path)>,
 }

@@ -84,9 +84,9 @@ fn stray_problem(stray: Stray, strict: bool) -> Problem {
         _ => String::new(),
     };
     if let Some(meant) = stray.meant {
-        return Problem::new(stray.path, format!("field {name:?} is written {meant:?}"), severity);
+        return Problem::new(stray.path, format!("field {name:?} is written {meant:?}"), severity).of_key();
     }
-    let problem = Problem::new(stray.path, format!("unknown field {name:?}"), severity);
+    let problem = Problem::new(stray.path, format!("unknown field {name:?}"), severity).of_key();
     match nearest(&name, stray.fields.iter().copied()) {
         Some(field) => problem.hint(format!("did you mean {field:?}?")),
         None => problem,

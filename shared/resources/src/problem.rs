@@ -34,6 +34,9 @@ pub struct Problem {
     pub hint: Option<String>,
     /// Whether it refuses the object.
     pub severity: Severity,
+    /// Whether the field's name is meant, not its value.
+    #[serde(skip)]
+    pub at_key: bool,
 }
 
 /// The problems of one object, in the order they were found, at most [`MAX_PROBLEMS`].
@@ -65,6 +68,7 @@ impl Problem {
             expected: None,
             hint: None,
             severity,
+            at_key: false,
         }
     }
 
@@ -79,6 +83,13 @@ impl Problem {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says that the field's name is meant, not its value.
+    #[must_use]
+    pub fn of_key(mut self) -> Self {
+        self.at_key = true;
         self
     }
 

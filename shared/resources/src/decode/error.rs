@@ -46,6 +46,7 @@ impl Fault {
             expected: self.expected,
             hint: self.hint.map(str::to_owned),
             severity: Severity::Error,
+            at_key: false,
         }
     }
 }
