@@ -1,0 +1,32 @@
+//! Limits and defaults a run is decided with.
+
+use serde::{Deserialize, Serialize};
+use tidemill_resources::Duration;
+
+/// Limits and defaults. Those in force when a run is first seen stay with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Attempts of one run that may be dispatched and not over at the same time (P9). Default 256.
+    pub started_tasks_max: u32,
+    /// Combinations of one matrix. Default 256.
+    pub matrix_combinations_max: u32,
+    /// Time limit of a run, and of an attempt, that names none; zero: no limit. Default 1 h.
+    pub default_timeout: Duration,
+    /// Class of tasks that name none. Default `process`.
+    pub default_class: String,
+    /// Priority of tasks that name none, 0 to 9. Default 5.
+    pub default_priority: u8,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            started_tasks_max: 256,
+            matrix_combinations_max: 256,
+            default_timeout: Duration::from_mins(60),
+            default_class: "process".to_owned(),
+            default_priority: 5,
+        }
+    }
+}
