@@ -166,7 +166,13 @@ fn read(
             validate::pipeline_run_update,
             problems,
         ),
-        ("tekton.dev", "StepAction") => cx.typed::<StepAction>(&value, |_| {}, |_, _| {}, |_, _, _| {}, problems),
+        ("tekton.dev", "StepAction") => cx.typed::<StepAction>(
+            &value,
+            default::step_action,
+            validate::step_action,
+            |_, _, _| {},
+            problems,
+        ),
         ("", "Secret") => cx.typed::<Secret>(
             &value,
             core::fill_secret,

@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::path::{Path, Segment};
 use crate::problem::{Problem, Problems, Severity};
-use crate::similar::nearest;
 
 mod error;
 mod reader;
@@ -34,7 +33,7 @@ pub fn decode<T: DeserializeOwned>(value: &Value, strict: bool, problems: &mut P
         }
     };
     for stray in notes.into_strays() {
-        problems.add(stray_problem(stray, strict));
+        tell(stray, strict, problems);
     }
     typed
 }
@@ -77,20 +76,19 @@ fn remove(value: &mut Value, path: &Path) -> bool {
     }
 }
 
-fn stray_problem(stray: Stray, strict: bool) -> Problem {
+fn tell(stray: Stray, strict: bool, problems: &mut Problems) {
     let severity = if strict { Severity::Error } else { Severity::Warning };
     let name = match stray.path.segments().last() {
         Some(Segment::Key(name)) => name.clone(),
         _ => String::new(),
     };
     if let Some(meant) = stray.meant {
-        return Problem::new(stray.path, format!("field {name:?} is written {meant:?}"), severity).of_key();
+        let message = format!("field {name:?} is written {meant:?}");
+        problems.add(Problem::new(stray.path, message, severity).of_key());
+        return;
     }
     let problem = Problem::new(stray.path, format!("unknown field {name:?}"), severity).of_key();
-    match nearest(&name, stray.fields.iter().copied()) {
-        Some(field) => problem.hint(format!("did you mean {field:?}?")),
-        None => problem,
-    }
+    problems.add_near(problem, &name, stray.fields.iter().copied(), None);
 }
 
 #[cfg(test)]

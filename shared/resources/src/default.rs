@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::duration::Duration;
 use crate::meta::ObjectMeta;
 use crate::names;
-use crate::object::{Pipeline, PipelineRun, Task, TaskRun};
+use crate::object::{Pipeline, PipelineRun, StepAction, Task, TaskRun};
 use crate::param::{ParamSpec, ParamType, PropertySpec};
 use crate::pipeline::{PipelineSpec, PipelineTask, TaskRef};
 use crate::task::{TaskResult, TaskSpec};
@@ -21,6 +21,12 @@ const TASK_KIND: &str = "Task";
 /// Fills in what a Task leaves open.
 pub fn task(task: &mut Task) {
     task_spec(&mut task.spec);
+}
+
+/// Fills in the types of a StepAction's parameters and results.
+pub fn step_action(action: &mut StepAction) {
+    params(&mut action.spec.params);
+    results(&mut action.spec.results);
 }
 
 /// Fills in what a Pipeline leaves open.

@@ -13,21 +13,26 @@ use crate::admission::{Admitted, Operation, admit};
 use crate::convert::Conversion;
 use crate::object::Object;
 use crate::path::Segment;
-use crate::problem::{Problem, Severity};
+use crate::problem::Problem;
 
 mod compose;
 mod diagnostic;
+mod found;
 mod limits;
 mod scalar;
+mod source;
 mod text;
 mod tree;
 
 pub use diagnostic::{Diagnostic, Position};
+pub use found::DIAGNOSTICS_MAX;
 pub use limits::Limits;
 pub use text::{decode_json, decode_yaml, to_yaml};
 
 use compose::compose;
 use diagnostic::Place;
+use found::Found;
+use source::Source;
 use tree::Node;
 
 /// A file as it was read.
@@ -67,35 +72,39 @@ impl ManifestSet {
     /// Reads and checks all files before any object is used.
     ///
     /// # Errors
-    /// Every problem of every file, errors and warnings, in order. A file whose
-    /// text is broken gives one error and nothing else.
+    /// Every problem of every file, errors and warnings, in order, up to
+    /// [`DIAGNOSTICS_MAX`]. A file whose text is broken gives one error and
+    /// nothing else.
     pub fn parse(files: &[File<'_>], limits: &Limits, strict: bool) -> Result<Self, Vec<Diagnostic>> {
         let mut set = Self::default();
-        let mut found = Vec::new();
+        let mut found = Found::default();
         for file in files {
             match compose(file.bytes, limits) {
                 Ok(documents) => {
-                    let source: Arc<str> = String::from_utf8_lossy(file.bytes).into();
-                    for document in documents {
+                    let source = Arc::new(Source::new(file.bytes));
+                    for document in &documents {
+                        if found.is_full() {
+                            break;
+                        }
                         let place = Place::new(file.name, document.number, &source, &document.root);
                         set.document(place, &document.root, strict, &mut found);
                     }
                 }
-                Err(broken) => found.push(Diagnostic::broken(file.name, file.bytes, broken)),
+                Err(broken) => found.add(Diagnostic::broken(file.name, file.bytes, broken)),
+            }
+            if found.is_full() {
+                break;
             }
         }
-        if found
-            .iter()
-            .any(|diagnostic| diagnostic.problem.severity == Severity::Error)
-        {
-            return Err(found);
+        if found.has_errors() {
+            return Err(found.into_vec());
         }
-        set.warnings = found;
+        set.warnings = found.into_vec();
         Ok(set)
     }
 
     /// One document: an object, or a `List` of them.
-    fn document(&mut self, place: Place, root: &Node, strict: bool, found: &mut Vec<Diagnostic>) {
+    fn document(&mut self, place: Place, root: &Node, strict: bool, found: &mut Found) {
         let value = root.to_value();
         let is_list = value
             .get("kind")
@@ -116,7 +125,7 @@ impl ManifestSet {
         }
     }
 
-    fn object(&mut self, place: Place, written: Value, strict: bool, found: &mut Vec<Diagnostic>) {
+    fn object(&mut self, place: Place, written: Value, strict: bool, found: &mut Found) {
         let problems = match admit(written.clone(), Operation::Create, strict) {
             Ok(admitted) => {
                 let (file, document) = (place.file().to_owned(), place.document());
@@ -137,7 +146,9 @@ impl ManifestSet {
             }
             Err(rejected) => rejected.problems,
         };
-        found.extend(problems.into_iter().map(|problem| place.locate(problem)));
+        problems
+            .into_iter()
+            .for_each(|problem| found.add(place.locate(problem)));
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::path::{At, Path};
+use crate::similar::nearest;
 
 /// Most problems kept of one object; what comes after is only counted.
 pub const MAX_PROBLEMS: usize = 50;
@@ -117,13 +118,50 @@ impl fmt::Display for Problem {
 }
 
 impl Problems {
-    /// Keeps a problem while there is room.
+    /// Keeps a problem while there is room; an error displaces a warning.
     pub fn add(&mut self, problem: Problem) {
-        if self.list.len() < MAX_PROBLEMS {
+        if self.has_room(problem.severity) {
             self.list.push(problem);
         } else {
             self.dropped += 1;
         }
+    }
+
+    /// Makes room for an error at the cost of the last warning.
+    fn has_room(&mut self, severity: Severity) -> bool {
+        if self.list.len() < MAX_PROBLEMS {
+            return true;
+        }
+        let last_warning = self.list.iter().rposition(|kept| !kept.is_error());
+        match last_warning.filter(|_| severity == Severity::Error) {
+            Some(index) => {
+                self.list.remove(index);
+                self.dropped += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Keeps a problem with a name that leads nowhere, hinting at the nearest
+    /// of the names that do, else at `otherwise`. Looks for it only while
+    /// there is room: comparing names is dear.
+    pub(crate) fn add_near<'a>(
+        &mut self,
+        problem: Problem,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+        otherwise: Option<&str>,
+    ) {
+        if !self.has_room(problem.severity) {
+            self.dropped += 1;
+            return;
+        }
+        self.list.push(match (nearest(name, candidates), otherwise) {
+            (Some(near), _) => problem.hint(format!("did you mean {near:?}?")),
+            (None, Some(hint)) => problem.hint(hint),
+            (None, None) => problem,
+        });
     }
 
     /// Whether one of them refuses the object.
@@ -169,5 +207,37 @@ pub(crate) fn one_of(words: &[&str]) -> String {
         [] => String::new(),
         [word] => (*word).to_owned(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_PROBLEMS, Problem, Problems};
+    use crate::path::At;
+
+    #[test]
+    fn an_error_is_never_lost_among_warnings() {
+        let mut problems = Problems::default();
+        for _ in 0..MAX_PROBLEMS * 2 {
+            problems.add(Problem::warning(At::ROOT, "told"));
+        }
+        problems.add(Problem::error(At::ROOT, "refused"));
+        problems.add_near(Problem::error(At::ROOT, "refused too"), "a", ["b"], None);
+        assert!(problems.has_errors());
+        let list = problems.into_vec();
+        assert_eq!(list.iter().filter(|problem| problem.is_error()).count(), 2);
+        assert_eq!(list.len(), MAX_PROBLEMS + 1);
+        assert_eq!(
+            list[MAX_PROBLEMS].message,
+            "52 more problems, only the first 50 are told"
+        );
+    }
+
+    #[test]
+    fn a_problem_is_one_line() {
+        let problem = Problem::error(At::ROOT.key("spec"), "is wrong")
+            .expected("right")
+            .hint("try again");
+        assert_eq!(problem.to_string(), "spec: is wrong, expected right (try again)");
     }
 }

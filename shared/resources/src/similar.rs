@@ -2,6 +2,8 @@
 
 /// Longest names that are compared: the work grows with the square.
 const MAX_CHARS: usize = 128;
+/// Most candidates that are compared.
+const MAX_CANDIDATES: usize = 1000;
 
 /// The candidate nearest to `name`, if one is near enough to have been meant.
 ///
@@ -12,6 +14,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let lower = name.to_lowercase();
     candidates
         .into_iter()
+        .take(MAX_CANDIDATES)
         .filter(|candidate| *candidate != name && !candidate.is_empty())
         .filter_map(|candidate| Some((cost(&lower, &candidate.to_lowercase())?, candidate)))
         .min()

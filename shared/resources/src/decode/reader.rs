@@ -12,6 +12,9 @@ use super::error::Fault;
 use crate::param::go_number;
 use crate::path::{At, Path};
 
+/// Most fields that are noticed; far more than are told.
+const MAX_STRAYS: usize = 1000;
+
 /// A field its type does not have, or has in another case.
 pub(super) struct Stray {
     pub(super) path: Path,
@@ -34,6 +37,17 @@ pub(super) struct Reader<'a, 'de> {
 }
 
 impl Notes {
+    fn stray(&self, at: At<'_>, meant: Option<&'static str>, fields: &'static [&'static str]) {
+        let mut strays = self.strays.borrow_mut();
+        if strays.len() < MAX_STRAYS {
+            strays.push(Stray {
+                path: at.path(),
+                meant,
+                fields,
+            });
+        }
+    }
+
     pub(super) fn into_strays(self) -> Vec<Stray> {
         self.strays.into_inner()
     }
@@ -74,12 +88,7 @@ impl<'a, 'de> Reader<'a, 'de> {
             let meant = fields
                 .iter()
                 .find(|field| field.eq_ignore_ascii_case(key) && !object.contains_key(**field));
-            let path = self.at.key(key).path();
-            self.notes.strays.borrow_mut().push(Stray {
-                path,
-                meant: meant.copied(),
-                fields,
-            });
+            self.notes.stray(self.at.key(key), meant.copied(), fields);
             if let Some(name) = meant {
                 entries.push(Entry { name, key, value });
             }

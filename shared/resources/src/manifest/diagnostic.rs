@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::compose::Broken;
+use super::source::Source;
 use super::tree::{Mark, Node};
 use crate::path::{Path, Segment};
 use crate::problem::{Problem, Severity};
@@ -47,13 +48,13 @@ pub struct Diagnostic {
 pub(super) struct Place {
     file: Arc<str>,
     document: usize,
-    source: Arc<str>,
+    source: Arc<Source>,
     root: Arc<Node>,
     prefix: Vec<Segment>,
 }
 
 impl Place {
-    pub(super) fn new(file: &str, document: usize, source: &Arc<str>, root: &Arc<Node>) -> Self {
+    pub(super) fn new(file: &str, document: usize, source: &Arc<Source>, root: &Arc<Node>) -> Self {
         let (source, root) = (Arc::clone(source), Arc::clone(root));
         Self {
             file: file.into(),
@@ -85,20 +86,29 @@ impl Place {
             document: Some(self.document),
             problem,
             position: Some(mark.into()),
-            text: line(&self.source, mark.line),
+            text: self.source.line(mark.line),
         }
     }
 }
 
 impl Diagnostic {
+    /// A problem of a file as a whole.
+    pub(super) fn of_file(file: &str, problem: Problem) -> Self {
+        Self {
+            file: file.to_owned(),
+            document: None,
+            problem,
+            position: None,
+            text: None,
+        }
+    }
+
     /// The text that could not be read.
     pub(super) fn broken(file: &str, bytes: &[u8], broken: Broken) -> Self {
         let mut problem = Problem::new(Path::default(), broken.message, Severity::Error);
         problem.expected = broken.expected;
-        // A file over the limit is not looked through for a line.
-        let text = broken
-            .mark
-            .and_then(|mark| line(&String::from_utf8_lossy(bytes), mark.line));
+        // A file over its limit has no mark and is not looked through.
+        let text = broken.mark.and_then(|mark| Source::new(bytes).line(mark.line));
         let position = broken.mark.map(Position::from);
         Self {
             file: file.to_owned(),
@@ -191,11 +201,6 @@ impl From<Mark> for Position {
             length: mark.length.max(1),
         }
     }
-}
-
-fn line(source: &str, number: usize) -> Option<String> {
-    let text = source.lines().nth(number.checked_sub(1)?)?;
-    Some(text.trim_end_matches('\r').to_owned())
 }
 
 /// The part of a line around a column, and the column in that part.

@@ -11,7 +11,6 @@ use crate::path::At;
 use crate::pipeline::PipelineSpec;
 use crate::problem::{Problem, Problems};
 use crate::reference::find;
-use crate::similar::nearest;
 
 /// Tasks a pipeline may have, `finally` included.
 pub const TASKS_MAX: usize = 10_000;
@@ -90,10 +89,7 @@ fn producers(spec: &PipelineSpec, value: &ParamValue, at: At<'_>, problems: &mut
         };
         if !names(finally).any(|name| name == task) {
             let problem = Problem::error(at, format!("$({reference}): there is no task {task:?}"));
-            problems.add(match nearest(&task, names(finally)) {
-                Some(near) => problem.hint(format!("did you mean {near:?}?")),
-                None => problem,
-            });
+            problems.add_near(problem, &task, names(finally), None);
         }
     }
 }

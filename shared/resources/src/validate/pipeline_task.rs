@@ -10,7 +10,6 @@ use crate::param::{Param, ParamValue};
 use crate::path::At;
 use crate::pipeline::{PipelineSpec, PipelineTask, TaskRef};
 use crate::problem::{Problem, Problems};
-use crate::similar::nearest;
 use crate::step::OnError;
 
 mod uses;
@@ -100,10 +99,7 @@ impl Context<'_> {
                 continue;
             }
             let problem = Problem::error(at.index(index), format!("there is no task {parent:?}"));
-            problems.add(match nearest(parent, self.by_name.keys().copied()) {
-                Some(near) => problem.hint(format!("did you mean {near:?}?")),
-                None => problem,
-            });
+            problems.add_near(problem, parent, self.by_name.keys().copied(), None);
         }
     }
 
@@ -145,10 +141,12 @@ impl Context<'_> {
             }
             let at = at.key(if used.workspace.is_empty() { "name" } else { "workspace" });
             let problem = Problem::error(at, format!("the pipeline declares no workspace {:?}", used.source()));
-            problems.add(match nearest(used.source(), declared()) {
-                Some(near) => problem.hint(format!("did you mean {near:?}?")),
-                None => problem.hint("declare it under workspaces of the pipeline"),
-            });
+            problems.add_near(
+                problem,
+                used.source(),
+                declared(),
+                Some("declare it under workspaces of the pipeline"),
+            );
         }
     }
 }
@@ -192,6 +190,10 @@ fn definition(task: &PipelineTask, at: At<'_>, problems: &mut Problems) {
 /// Checks a reference to a task, of pipelines and TaskRuns.
 pub(super) fn task_ref(reference: &TaskRef, at: At<'_>, problems: &mut Problems) {
     if reference.is_custom() {
+        if reference.api_version.starts_with("tekton.dev/") {
+            let message = "together with kind it makes this a custom task, which nothing here runs";
+            problems.add(Problem::warning(at.key("apiVersion"), message).hint("remove apiVersion"));
+        }
         return;
     }
     if reference.kind == "ClusterTask" {

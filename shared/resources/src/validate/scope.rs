@@ -6,7 +6,6 @@ use crate::param::{ParamSpec, ParamType};
 use crate::path::At;
 use crate::problem::{Problem, Problems};
 use crate::reference::{Reference, Selector, find, whole};
-use crate::similar::nearest;
 
 /// What a text may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,10 +106,12 @@ impl<'a> Scope<'a> {
             return;
         }
         let problem = Problem::error(at, format!("$({reference}): no parameter {name:?} is declared"));
-        problems.add(match nearest(name, self.params.keys().copied()) {
-            Some(near) => problem.hint(format!("did you mean {near:?}?")),
-            None => problem.hint("declare it under params"),
-        });
+        problems.add_near(
+            problem,
+            name,
+            self.params.keys().copied(),
+            Some("declare it under params"),
+        );
     }
 }
 

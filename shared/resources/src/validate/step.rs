@@ -9,7 +9,6 @@ use super::text::{climbs, has_variable, is_dns_label};
 use super::{param, when};
 use crate::path::At;
 use crate::problem::{Problem, Problems};
-use crate::similar::nearest;
 use crate::step::{OnError, Sidecar, Step};
 use crate::task::TaskSpec;
 use crate::workspace::WorkspaceUsage;
@@ -135,7 +134,8 @@ pub(super) fn on_error(on_error: Option<&OnError>, at: At<'_>, problems: &mut Pr
     }
 }
 
-fn mounts(mounts: &[VolumeMount], at: At<'_>, problems: &mut Problems) {
+/// Checks mounts of volumes, of every container.
+pub(super) fn mounts(mounts: &[VolumeMount], at: At<'_>, problems: &mut Problems) {
     for (index, mount) in mounts.iter().enumerate() {
         let at = at.index(index);
         let path = mount.mount_path.as_str();
@@ -177,10 +177,12 @@ fn usages(usages: &[WorkspaceUsage], spec: &TaskSpec, scope: &Scope<'_>, at: At<
         let at = at.index(index);
         if !declared.contains(&usage.name.as_str()) && !scope.is_open() {
             let problem = Problem::error(at.key("name"), format!("no workspace {:?} is declared", usage.name));
-            problems.add(match nearest(&usage.name, declared.iter().copied()) {
-                Some(near) => problem.hint(format!("did you mean {near:?}?")),
-                None => problem.hint("declare it under workspaces of the task"),
-            });
+            problems.add_near(
+                problem,
+                &usage.name,
+                declared.iter().copied(),
+                Some("declare it under workspaces of the task"),
+            );
         }
         if climbs(&usage.mount_path) {
             problems.add(Problem::error(at.key("mountPath"), "leaves its folder with \"..\""));

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::path::At;
 use crate::problem::{Problem, Problems, one_of};
 use crate::reference::{Found, Reference, find};
-use crate::similar::nearest;
 use crate::task::TaskSpec;
 
 /// What a variable of a pipeline may begin with.
@@ -69,10 +68,12 @@ impl<'a> TaskNames<'a> {
             return;
         }
         let problem = Problem::error(at, format!("$({reference}): no result {name:?} is declared"));
-        problems.add(match nearest(name, self.results.iter().copied()) {
-            Some(near) => problem.hint(format!("did you mean {near:?}?")),
-            None => problem.hint("declare it under results"),
-        });
+        problems.add_near(
+            problem,
+            name,
+            self.results.iter().copied(),
+            Some("declare it under results"),
+        );
     }
 
     fn workspace(&self, name: &str, reference: &Reference, at: At<'_>, problems: &mut Problems) {

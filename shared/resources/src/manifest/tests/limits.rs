@@ -124,3 +124,84 @@ fn hostile_sizes_take_no_time() {
         });
     }
 }
+
+#[test]
+fn a_thousand_faults_cost_no_more_than_fifty() {
+    let tasks: String = (0..5000)
+        .map(|task| {
+            format!(
+                "  - {{name: task-number-{task}, taskRef: {{name: x}}, runAfter: [task-numbr-{task}], oops{task}: 1}}\n"
+            )
+        })
+        .collect();
+    let text = format!("apiVersion: tekton.dev/v1\nkind: Pipeline\nmetadata: {{name: p}}\nspec:\n  tasks:\n{tasks}");
+    let files = [File {
+        name: "f",
+        bytes: text.as_bytes(),
+    }];
+    let Err(found) = at_once(|| ManifestSet::parse(&files, &Limits::default(), false)) else {
+        panic!("accepted");
+    };
+    assert_eq!(found.len(), 51);
+}
+
+#[test]
+fn a_pipeline_of_ten_thousand_tasks_is_read() {
+    let tasks: String = (0..10_000)
+        .map(|task| {
+            format!(
+                "  - {{name: t{task}, taskRef: {{name: x}}, runAfter: [{}]}}\n",
+                if task == 0 {
+                    String::new()
+                } else {
+                    format!("t{}", task - 1)
+                }
+            )
+        })
+        .collect();
+    let text = format!("apiVersion: tekton.dev/v1\nkind: Pipeline\nmetadata: {{name: p}}\nspec:\n  tasks:\n{tasks}");
+    let set = at_once(|| {
+        ManifestSet::parse(
+            &[File {
+                name: "f",
+                bytes: text.as_bytes(),
+            }],
+            &Limits::default(),
+            true,
+        )
+        .unwrap()
+    });
+    assert_eq!(set.warnings, []);
+}
+
+#[test]
+fn a_file_full_of_faults_ends_early() {
+    let faults = "kind: X\n---\n".repeat(9000);
+    let files = [File {
+        name: "f",
+        bytes: faults.as_bytes(),
+    }];
+    let Err(found) = at_once(|| ManifestSet::parse(&files, &Limits::default(), false)) else {
+        panic!("accepted");
+    };
+    assert_eq!(found.len(), 1001);
+    assert_eq!(
+        found[1000].to_string(),
+        "f: too much is wrong, the rest was not looked at"
+    );
+}
+
+#[test]
+fn a_file_full_of_warnings_is_accepted_whole() {
+    let document = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nodd: 1\n---\n";
+    let files = [File {
+        name: "f",
+        bytes: &document.repeat(1500).into_bytes(),
+    }];
+    let Ok(set) = at_once(|| ManifestSet::parse(&files, &Limits::default(), false)) else {
+        panic!("refused")
+    };
+    assert_eq!(set.manifests.len(), 1500);
+    assert_eq!(set.warnings.len(), 1001);
+    assert_eq!(set.warnings[1000].to_string(), "f: 500 more problems are not told");
+}

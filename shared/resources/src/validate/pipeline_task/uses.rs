@@ -7,7 +7,6 @@ use crate::path::At;
 use crate::pipeline::PipelineTask;
 use crate::problem::{Problem, Problems};
 use crate::reference::{Reference, find, texts};
-use crate::similar::nearest;
 use crate::validate::variable;
 
 impl Context<'_> {
@@ -66,10 +65,7 @@ impl Context<'_> {
             return;
         }
         let problem = Problem::error(at, format!("$({reference}): there is no task {task:?}"));
-        problems.add(match nearest(task, self.by_name.keys().copied()) {
-            Some(near) => problem.hint(format!("did you mean {near:?}?")),
-            None => problem,
-        });
+        problems.add_near(problem, task, self.by_name.keys().copied(), None);
     }
 
     /// A task written here declares its results; of others nothing is known yet.
@@ -86,10 +82,7 @@ impl Context<'_> {
             at,
             format!("$({reference}): task {task:?} declares no result {result:?}"),
         );
-        problems.add(match nearest(result, declared()) {
-            Some(near) => problem.hint(format!("did you mean {near:?}?")),
-            None => problem,
-        });
+        problems.add_near(problem, result, declared(), None);
     }
 }
 

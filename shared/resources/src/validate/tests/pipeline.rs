@@ -80,6 +80,12 @@ fn a_task_says_what_to_run() {
         let found = second(task);
         assert!(found.contains(&expected.to_owned()), "{expected}\n{found:?}");
     }
+    assert_eq!(
+        second(json!({"taskRef": {"name": "x", "apiVersion": "tekton.dev/v1"}})),
+        [
+            "warning: spec.tasks[1].taskRef.apiVersion: together with kind it makes this a custom task, which nothing here runs (remove apiVersion)"
+        ]
+    );
     for task in [
         json!({"taskRef": {"apiVersion": "example.com/v1", "kind": "Approval"}}),
         json!({"taskRef": null, "taskSpec": {"apiVersion": "a/v1", "kind": "B", "spec": {"any": [1]}}}),

@@ -168,3 +168,25 @@ fn workspaces_stay_in_their_folder() {
         ]
     );
 }
+
+#[test]
+fn a_step_action_is_checked_like_a_step() {
+    let action = |spec: Value| {
+        problems(
+            json!({"apiVersion": "tekton.dev/v1beta1", "kind": "StepAction", "metadata": {"name": "x"}, "spec": spec}),
+        )
+    };
+    assert_eq!(
+        action(json!({"script": "x", "command": ["y"], "args": ["$(params.p)"], "params": [{"name": "1"}]})),
+        [
+            r#"spec.args[0]: $(params.p): no parameter "p" is declared (declare it under params)"#,
+            "spec.image: is missing",
+            r#"spec.params[0].name: "1" cannot be a parameter's name, expected letters, digits, dashes, dots and underscores, not beginning with a digit or dash"#,
+            "spec.script: stands beside command, expected one or the other",
+        ]
+    );
+    assert_eq!(
+        action(json!({"image": "i", "params": [{"name": "a", "type": "array"}], "args": ["$(params.a[*])"]})),
+        Vec::<String>::new()
+    );
+}
