@@ -272,10 +272,11 @@ fn written_yaml_reads_back() {
     );
 }
 
-/// Runs `work` and fails when it takes longer than a person would wait.
+/// Runs `work` and fails when it takes so long that its cost must grow faster than
+/// its input; the bound leaves room for unoptimised builds on busy machines.
 fn at_once<T>(work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
-    assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
     result
 }
