@@ -18,7 +18,7 @@ pub struct Stored {
     pub sequence: u64,
     /// When the server stored it.
     pub time: Timestamp,
-    /// Application headers and the server's own.
+    /// Application headers, by name; of the server's own only those of schedules (`Nats-Schedule…`).
     pub headers: Headers,
     /// Empty for a headers-only reader.
     pub payload: Bytes,
@@ -110,7 +110,7 @@ impl Subscription {
     /// The next message (sequence 0).
     ///
     /// # Errors
-    /// [`Error::Disconnected`] after [`Bus::close`].
+    /// [`Error::Disconnected`] after [`crate::Bus::close`].
     pub async fn next(&mut self) -> Result<Stored, Error> {
         self.inner.next().await
     }

@@ -3,9 +3,12 @@
 //! It keeps the semantics the contract suite checks on both; what it does not have is a disk. Time
 //! is tokio's, so a test with a paused clock needs no waiting.
 
+mod call;
 mod durable;
 mod faults;
 mod pull;
+mod room;
+mod schedule;
 mod source;
 mod store;
 mod transport;

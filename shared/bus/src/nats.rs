@@ -2,7 +2,9 @@
 
 mod api;
 mod convert;
+mod core;
 mod deliver;
+mod options;
 mod outcome;
 mod publish;
 mod pull;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::{Consumer, ConsumerSpec, Delivery, Error, Message, Reader, Stored, StreamSpec, StreamState, Subscription};
 
-/// What a transport must do; the contract is that of [`Bus`].
+/// What a transport must do; the contract is that of [`crate::Bus`].
 pub(crate) trait Transport: Send + Sync {
     fn ensure_stream(&self, spec: StreamSpec) -> BoxFuture<'_, Result<(), Error>>;
     fn delete_stream(&self, stream: String) -> BoxFuture<'_, Result<(), Error>>;

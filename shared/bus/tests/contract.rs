@@ -22,6 +22,7 @@ macro_rules! on_both {
 mod contract {
     mod rig;
 
+    mod cluster;
     mod config;
     mod consume;
     mod core;

@@ -6,27 +6,20 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::durable::Durable;
-use crate::{Discard, Error, Headers, Message, Stored, StreamSpec, StreamState, subject};
-
-/// What the server's file store adds to each message.
-const RECORD_BYTES: u64 = 30;
+use super::room::stored_size;
+use super::schedule::fired;
+use crate::{Error, Message, Stored, StreamSpec, StreamState, subject};
 
 pub(super) struct Store {
     pub(super) spec: StreamSpec,
     pub(super) created: Timestamp,
     pub(super) last_sequence: u64,
     pub(super) durables: BTreeMap<String, Durable>,
-    messages: BTreeMap<u64, Stored>,
-    by_subject: BTreeMap<String, BTreeSet<u64>>,
+    pub(super) messages: BTreeMap<u64, Stored>,
+    pub(super) by_subject: BTreeMap<String, BTreeSet<u64>>,
     expiries: BTreeSet<(Instant, u64)>,
-    schedules: BTreeSet<(Instant, u64)>,
-    bytes: u64,
-}
-
-/// When and where a scheduled message goes.
-pub(super) struct Schedule {
-    pub(super) due: Instant,
-    pub(super) target: String,
+    pub(super) schedules: BTreeSet<(Instant, u64)>,
+    pub(super) bytes: u64,
 }
 
 impl Store {
@@ -84,30 +77,6 @@ impl Store {
         Ok(sequence)
     }
 
-    /// Stores a schedule in place of the one before on its subject.
-    pub(super) fn schedule(
-        &mut self,
-        mut message: Message,
-        schedule: Schedule,
-        now: Instant,
-        time: Timestamp,
-    ) -> Result<u64, Error> {
-        if !self.spec.schedules {
-            return Err(refused(&message.subject, "message schedules is disabled", 10188));
-        }
-        if !self.covers(&schedule.target) {
-            return Err(refused(&message.subject, "message schedules target is invalid", 10190));
-        }
-        let literal = message.subject.clone();
-        message
-            .headers
-            .push(("Nats-Schedule-Target".to_owned(), schedule.target));
-        let sequence = self.append(message, now, time)?;
-        self.purge(&literal, Some(sequence));
-        self.schedules.insert((schedule.due, sequence));
-        Ok(sequence)
-    }
-
     /// Removes what is too old and turns schedules that are due into messages.
     pub(super) fn advance(&mut self, now: Instant, time: Timestamp) -> bool {
         let mut changed = false;
@@ -128,10 +97,6 @@ impl Store {
             drop(self.append(fired, now, time));
         }
         changed
-    }
-
-    pub(super) fn next_schedule(&self) -> Option<Instant> {
-        self.schedules.first().map(|&(due, _)| due)
     }
 
     pub(super) fn get(&self, sequence: u64) -> Option<&Stored> {
@@ -200,43 +165,6 @@ impl Store {
             .unwrap_or(0)
     }
 
-    fn make_room(&mut self, message: &Message) -> Result<(), Error> {
-        let size = size(&message.subject, &message.headers, message.payload.len());
-        let replaced = self.replaced(&message.subject);
-        let limit = self.spec.max_bytes;
-        if self.spec.discard == Discard::New && self.bytes + size > limit {
-            let smaller_replaced = replaced
-                .and_then(|sequence| self.messages.get(&sequence))
-                .is_some_and(|stored| stored_size(stored) >= size);
-            if !smaller_replaced {
-                return Err(Error::Full {
-                    subject: message.subject.clone(),
-                    limit: "maximum bytes exceeded".to_owned(),
-                });
-            }
-        }
-        if let Some(sequence) = replaced {
-            self.remove(sequence);
-        }
-        while self.bytes + size > limit
-            && let Some(&oldest) = self.messages.keys().next()
-        {
-            self.remove(oldest);
-        }
-        Ok(())
-    }
-
-    /// The message that goes when one more comes on `literal`.
-    fn replaced(&self, literal: &str) -> Option<u64> {
-        let all = self.by_subject.get(literal)?;
-        let limit = self.spec.max_messages_per_subject;
-        if limit > 0 && all.len() as u64 >= limit {
-            all.first().copied()
-        } else {
-            None
-        }
-    }
-
     fn insert(&mut self, stored: Stored) {
         self.bytes += stored_size(&stored);
         self.by_subject
@@ -246,7 +174,7 @@ impl Store {
         self.messages.insert(stored.sequence, stored);
     }
 
-    fn remove(&mut self, sequence: u64) -> Option<Stored> {
+    pub(super) fn remove(&mut self, sequence: u64) -> Option<Stored> {
         let stored = self.messages.remove(&sequence)?;
         self.bytes -= stored_size(&stored);
         if let Some(all) = self.by_subject.get_mut(&stored.subject) {
@@ -259,34 +187,10 @@ impl Store {
     }
 }
 
-fn fired(schedule: Stored) -> Message {
-    let target = schedule.header("Nats-Schedule-Target").unwrap_or_default().to_owned();
-    let mut message = Message::new(target, schedule.payload);
-    message.headers = schedule
-        .headers
-        .into_iter()
-        .filter(|(name, _)| !name.starts_with("Nats-Schedule"))
-        .collect();
-    message.headers.push(("Nats-Scheduler".to_owned(), schedule.subject));
-    message
-        .headers
-        .push(("Nats-Schedule-Next".to_owned(), "purge".to_owned()));
-    message
-}
-
-fn refused(what: &str, reason: &str, code: u64) -> Error {
+pub(super) fn refused(what: &str, reason: &str, code: u64) -> Error {
     Error::Refused {
         what: format!("publish on `{what}`"),
         reason: reason.to_owned(),
         code,
     }
-}
-
-fn stored_size(stored: &Stored) -> u64 {
-    size(&stored.subject, &stored.headers, stored.payload.len())
-}
-
-fn size(subject: &str, headers: &Headers, payload: usize) -> u64 {
-    let headers: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-    RECORD_BYTES + (subject.len() + headers + payload) as u64
 }

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::Faults;
 use super::durable::Durable;
 use super::faults::Dice;
-use super::store::{Schedule, Store};
+use super::schedule::Schedule;
+use super::store::Store;
 use crate::{ConsumerSpec, Discard, Error, Message, Stored, StreamSpec, subject};
 
 /// Hints that wait for a slow subscriber; further ones are dropped, as core NATS does.
@@ -136,8 +137,9 @@ impl World {
     }
 
     /// Stores `message` (as a schedule where one is given) and passes it to core subscribers.
-    pub(super) fn append(&mut self, message: Message, schedule: Option<(String, Timestamp)>) -> Result<u64, Error> {
+    pub(super) fn append(&mut self, mut message: Message, schedule: Option<(String, Timestamp)>) -> Result<u64, Error> {
         self.advance();
+        message.headers.sort_by(|one, other| one.0.cmp(&other.0));
         let (now, time) = (Instant::now(), self.time());
         self.route(&message, time);
         let covering = self.streams.values_mut().find(|store| store.covers(&message.subject));

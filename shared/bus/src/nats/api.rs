@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::convert::RawMessage;
+use super::options::jittered;
 use super::outcome::{ApiError, Failure, MESSAGE_NOT_FOUND, STREAM_NOT_FOUND, missing};
-use super::session::{Session, jittered};
+use super::session::Session;
 use crate::{Error, Stored};
 
 /// The API level of nats-server 2.14, the first with everything we use.
@@ -51,6 +52,10 @@ impl CallError {
         match self {
             Self::Bus(error) => error,
             Self::Api(error) if error.err_code == STREAM_NOT_FOUND => missing("stream", stream),
+            Self::Api(error) if error.is_passing() => Error::Unknown {
+                subject: format!("{call} `{stream}`"),
+                waited_ms: 0,
+            },
             Self::Api(error) => error.refused(format!("{call} `{stream}`")),
         }
     }
@@ -78,14 +83,20 @@ impl Session {
         loop {
             self.reach_by(deadline).await.map_err(CallError::Bus)?;
             let asked = self.request(format!("$JS.API.{call}"), None, payload.clone());
-            match tokio::time::timeout_at(deadline, asked).await {
-                Ok(Ok(answer)) => return self.parse(call, &answer.payload),
+            let outcome = match tokio::time::timeout_at(deadline, asked).await {
+                Ok(Ok(answer)) => self.parse(call, &answer.payload),
                 Ok(Err(Failure::Unsendable)) => return Err(CallError::Bus(self.unknown(call))),
-                Ok(Err(Failure::Nobody | Failure::Lost)) if Instant::now() + RETRY_PAUSE < deadline => {
-                    tokio::time::sleep(jittered(RETRY_PAUSE)).await;
-                }
-                Ok(Err(_)) | Err(_) => return Err(CallError::Bus(self.unknown(call))),
+                Ok(Err(Failure::Nobody | Failure::Lost)) | Err(_) => Err(CallError::Bus(self.unknown(call))),
+            };
+            let again = match &outcome {
+                Err(CallError::Api(error)) => error.is_passing(),
+                Err(CallError::Bus(Error::Unknown { .. })) => true,
+                _ => false,
+            };
+            if !again || Instant::now() + RETRY_PAUSE >= deadline {
+                return outcome;
             }
+            tokio::time::sleep(jittered(RETRY_PAUSE)).await;
         }
     }
 

@@ -9,9 +9,10 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::convert;
+use super::options::reconnect_pause;
 use super::outcome::missing;
 use super::pull::{Asking, Heard, Pull};
-use super::session::{Session, reconnect_pause};
+use super::session::Session;
 use crate::transport::{Acknowledger, PullSource};
 use crate::{ConsumerSpec, Delivery, Error};
 
@@ -64,7 +65,7 @@ impl Durable {
                 Some(heard) => heard,
                 None => {
                     self.pull.session.reach().await?;
-                    self.pull.ask(limit).await;
+                    self.pull.top_up(limit).await;
                     self.pull.hear().await
                 }
             };

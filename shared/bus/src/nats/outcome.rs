@@ -58,6 +58,11 @@ impl ApiError {
         }
     }
 
+    /// Whether a cluster says so while it is choosing a leader, or an overloaded API: ask again.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self.err_code, 10008 | 10009 | 10167)
+    }
+
     pub(super) fn refused(self, what: impl Into<String>) -> Error {
         Error::Refused {
             what: what.into(),

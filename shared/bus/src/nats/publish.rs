@@ -10,15 +10,16 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::convert;
+use super::options::jittered;
 use super::outcome::{ApiError, Failure, Refusal, missing};
-use super::session::{MAX_UNDER_WAY_BYTES, MESSAGE_OVERHEAD_BYTES, jittered};
+use super::session::{MAX_UNDER_WAY_BYTES, MESSAGE_OVERHEAD_BYTES};
 use super::transport::Nats;
 use crate::{Error, Message, check};
 
 /// Tries of a publish that the server calls busy; the pauses between them sum up to about 250 ms.
 const MAX_BUSY_TRIES: u32 = 8;
-/// How long a stream without a listener may still be one that is changing its leader.
-const MISSING_PATIENCE: Duration = Duration::from_secs(2);
+/// Between two tries while the stream has no leader, about this long.
+const LEADERLESS_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Deserialize)]
 struct Acknowledgement {
@@ -115,13 +116,12 @@ impl Nats {
 
     /// Tries until the server has stored it or refused it for good.
     async fn settle(&self, outgoing: Outgoing, _room: Option<OwnedSemaphorePermit>) -> Result<u64, Error> {
-        let give_up = Instant::now() + MISSING_PATIENCE;
+        let give_up = Instant::now() + self.session.timeout;
         let mut busy = 0;
         loop {
             match self.attempt(&outgoing).await? {
                 Tried::Stored(sequence) => return Ok(sequence),
-                Tried::Nobody if Instant::now() >= give_up => return Err(missing("stream", &outgoing.message.subject)),
-                Tried::Nobody => tokio::time::sleep(jittered(Duration::from_millis(100))).await,
+                Tried::Nobody => self.await_leader(&outgoing.message.subject, give_up).await?,
                 Tried::Refused(error) if error.refusal() == Refusal::Busy => {
                     busy += 1;
                     if busy == MAX_BUSY_TRIES {
@@ -132,6 +132,18 @@ impl Nats {
                 Tried::Refused(error) => return Err(refused(error, outgoing.message)),
             }
         }
+    }
+
+    /// Nobody listens on `subject`: either there is no such stream, or it is choosing its leader.
+    async fn await_leader(&self, subject: &str, give_up: Instant) -> Result<(), Error> {
+        if self.stream_of(subject).await?.is_none() {
+            return Err(missing("stream", subject));
+        }
+        if Instant::now() >= give_up {
+            return Err(self.session.unknown(subject));
+        }
+        tokio::time::sleep(jittered(LEADERLESS_PAUSE)).await;
+        Ok(())
     }
 
     async fn attempt(&self, outgoing: &Outgoing) -> Result<Tried, Error> {
@@ -169,10 +181,10 @@ impl Nats {
         let Some(expected) = message.expected_last else {
             return self.session.unknown(&message.subject);
         };
-        let stream = self.stream_of(&message.subject).await;
-        let last = match stream {
-            Some(stream) => self.session.last(&stream, &message.subject).await,
-            None => Err(self.session.unknown(&message.subject)),
+        let last = match self.stream_of(&message.subject).await {
+            Ok(Some(stream)) => self.session.last(&stream, &message.subject).await,
+            Ok(None) => Err(missing("stream", &message.subject)),
+            Err(error) => Err(error),
         };
         match last {
             Ok(last) if last.as_ref().map_or(0, |stored| stored.sequence) != expected => Error::Conflict {

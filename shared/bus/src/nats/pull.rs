@@ -102,17 +102,13 @@ impl Pull {
         })
     }
 
-    /// How many messages the server may still send.
-    pub(super) fn outstanding(&self) -> usize {
-        self.outstanding
-    }
-
-    /// Asks for as many as are missing to `wanted`.
-    pub(super) async fn ask(&mut self, wanted: usize) {
-        let batch = wanted.saturating_sub(self.outstanding);
-        if batch == 0 {
+    /// Asks for as many as are missing to `wanted`, once less than half of them are under way: a
+    /// request for each message would cost as much as the message.
+    pub(super) async fn top_up(&mut self, wanted: usize) {
+        if self.outstanding > 0 && self.outstanding >= wanted / 2 {
             return;
         }
+        let batch = wanted - self.outstanding;
         let request = PullRequest {
             batch,
             expires: nanoseconds(self.expires),

@@ -8,8 +8,9 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::convert;
+use super::options::reconnect_pause;
 use super::pull::{Asking, Heard, Pull};
-use super::session::{Session, reconnect_pause};
+use super::session::Session;
 use crate::transport::OrderedSource;
 use crate::{Error, Stored};
 
@@ -75,12 +76,11 @@ impl Ordered {
                 self.reattach().await?;
                 continue;
             };
+            // Before the last request is used up, so that the server need not wait.
+            source.pull.top_up(AHEAD).await;
             let heard = match source.pull.heard() {
                 Some(heard) => heard,
-                None => {
-                    source.pull.ask(AHEAD).await;
-                    source.pull.hear().await
-                }
+                None => source.pull.hear().await,
             };
             match heard {
                 Heard::Message(message) => {
@@ -91,7 +91,6 @@ impl Ordered {
                 Heard::Ended => {}
                 Heard::Void | Heard::Deleted | Heard::Nobody | Heard::WrongPin => self.detach(),
             }
-            self.top_up().await;
         }
     }
 
@@ -115,15 +114,6 @@ impl Ordered {
             stored.payload.clear();
         }
         Some(stored)
-    }
-
-    /// Asks again before the last request is used up, so that the server need not wait.
-    async fn top_up(&mut self) {
-        if let Some(source) = &mut self.source
-            && source.pull.outstanding() < AHEAD / 2
-        {
-            source.pull.ask(AHEAD).await;
-        }
     }
 
     async fn reattach(&mut self) -> Result<(), Error> {

@@ -4,28 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, Request, RequestErrorKind};
+use async_nats::{Client, ConnectErrorKind, HeaderMap, Message, Request, RequestErrorKind};
 use bytes::Bytes;
 use futures::FutureExt as _;
-use rand::RngExt as _;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::options::{client_options, reconnect_pause};
 use super::outcome::Failure;
-use crate::{Connect, Credentials, Error};
+use crate::{Connect, Error};
 
 /// Payload bytes (plus [`MESSAGE_OVERHEAD_BYTES`] each) of publishes that wait for their answer.
 pub(super) const MAX_UNDER_WAY_BYTES: usize = 64 * 1024 * 1024;
 /// What a publish under way counts beside its payload; so at most 16,384 are under way.
 pub(super) const MESSAGE_OVERHEAD_BYTES: usize = 4 * 1024;
-/// Commands that wait for the connection's task; more than publishes can be under way.
-const MAX_COMMANDS: usize = 65_536;
-/// Messages that wait for a slow core subscriber; further ones are dropped.
-const MAX_WAITING_MESSAGES: usize = 65_536;
-/// Pause between two attempts to reconnect, at most; the first comes at once.
-const MAX_RECONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// A half-open connection is noticed after two or three of these.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// How long [`Session::close`] waits for answers that somebody still waits for.
 const MAX_FAREWELL: Duration = Duration::from_millis(500);
 
@@ -202,77 +194,5 @@ impl Session {
     pub(super) fn unpin(&self, stream: &str, consumer: &str) {
         let payload = Bytes::from_static(super::specs::UNPIN_REQUEST.as_bytes());
         self.send_now(format!("$JS.API.CONSUMER.UNPIN.{stream}.{consumer}"), payload);
-    }
-}
-
-/// A pause that grows with `attempt` from 50 ms to [`MAX_RECONNECT_PAUSE`], half of it random.
-pub(super) fn reconnect_pause(attempt: usize) -> Duration {
-    if attempt <= 1 {
-        return Duration::ZERO;
-    }
-    let doublings = u32::try_from(attempt - 2).unwrap_or(u32::MAX).min(8);
-    let whole = (Duration::from_millis(50) * 2_u32.pow(doublings)).min(MAX_RECONNECT_PAUSE);
-    whole.mul_f64(rand::rng().random_range(0.5..=1.0))
-}
-
-/// `pause`, half as long to half as long again.
-pub(super) fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::rng().random_range(0.5..1.5))
-}
-
-fn client_options(
-    options: &Connect,
-    connected: &watch::Sender<bool>,
-    losses: &watch::Sender<u64>,
-) -> Result<ConnectOptions, Error> {
-    let mut asked = match &options.credentials {
-        Credentials::None => ConnectOptions::new(),
-        Credentials::Password { user, password } => {
-            ConnectOptions::with_user_and_password(user.clone(), password.clone())
-        }
-        Credentials::Token(token) => ConnectOptions::with_token(token.clone()),
-        Credentials::Nkey(seed) => ConnectOptions::with_nkey(seed.clone()),
-        Credentials::Creds(text) => ConnectOptions::with_credentials(text).map_err(|_| Error::Invalid {
-            what: "NATS credentials",
-            value: "(hidden)".to_owned(),
-            expected: "the text of a .creds file: a user's JWT and nkey seed",
-        })?,
-    };
-    if let Some(tls) = &options.tls {
-        asked = asked.require_tls(true);
-        if let Some(roots) = &tls.roots {
-            asked = asked.add_root_certificates(roots.clone());
-        }
-        if let Some((certificate, key)) = &tls.identity {
-            asked = asked.add_client_certificate(certificate.clone(), key.clone());
-        }
-    }
-    let (connected, losses) = (connected.clone(), losses.clone());
-    Ok(asked
-        .name(&options.name)
-        .client_capacity(MAX_COMMANDS)
-        .subscription_capacity(MAX_WAITING_MESSAGES)
-        .ping_interval(PING_INTERVAL)
-        .max_reconnects(None)
-        .reconnect_delay_callback(reconnect_pause)
-        .event_callback(move |event| {
-            follow(&event, &connected, &losses);
-            std::future::ready(())
-        }))
-}
-
-fn follow(event: &Event, connected: &watch::Sender<bool>, losses: &watch::Sender<u64>) {
-    match event {
-        Event::Connected => {
-            connected.send_replace(true);
-        }
-        Event::Disconnected | Event::Closed => {
-            connected.send_replace(false);
-            losses.send_modify(|losses| *losses += 1);
-        }
-        Event::SlowConsumer(_) => tracing::warn!("A subscriber was too slow; messages to it were dropped."),
-        Event::ServerError(error) => tracing::warn!(%error, "The NATS server complained."),
-        Event::ClientError(error) => tracing::debug!(%error, "The connection to NATS failed."),
-        Event::LameDuckMode | Event::Draining => {}
     }
 }

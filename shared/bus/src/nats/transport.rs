@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::Subscriber;
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::convert;
 use super::deliver::Durable;
@@ -18,7 +16,7 @@ use super::publish::Outgoing;
 use super::read_all::SequenceRequest;
 use super::reader::Ordered;
 use super::session::Session;
-use crate::transport::{OrderedSource, Transport};
+use crate::transport::Transport;
 use crate::{Consumer, ConsumerSpec, Error, Message, Reader, Stored, StreamSpec, StreamState, Subscription, check};
 
 #[derive(Clone)]
@@ -32,53 +30,12 @@ struct StreamNames {
 }
 
 impl Nats {
-    /// The stream that covers a literal subject.
-    pub(super) async fn stream_of(&self, subject: &str) -> Option<String> {
+    /// The stream that covers a literal subject; a cluster knows it without the stream's leader.
+    pub(super) async fn stream_of(&self, subject: &str) -> Result<Option<String>, Error> {
         let request = convert::json(&serde_json::json!({ "subject": subject }));
-        let names = self.session.call::<StreamNames>("STREAM.NAMES", request).await.ok()?;
-        names.streams?.into_iter().next()
-    }
-
-    async fn notify_now(&self, message: Message) -> Result<(), Error> {
-        check::message(&message)?;
-        self.session.reach_by(Instant::now() + self.session.timeout).await?;
-        let client = &self.session.client;
-        let sent = match convert::header_map(&message) {
-            Some(headers) => {
-                client
-                    .publish_with_headers(message.subject, headers, message.payload)
-                    .await
-            }
-            None => client.publish(message.subject, message.payload).await,
-        };
-        sent.map_err(|error| Error::Disconnected {
-            address: self.session.address.clone(),
-            source: Some(Box::new(error)),
-        })
-    }
-
-    async fn listen(&self, subject: String, queue: Option<String>) -> Result<Subscription, Error> {
-        check::filter(&subject)?;
-        let client = &self.session.client;
-        self.session.reach_by(Instant::now() + self.session.timeout).await?;
-        let subscribed = match queue {
-            Some(queue) => {
-                check::name("queue group", &queue)?;
-                client.queue_subscribe(subject, queue).await
-            }
-            None => client.subscribe(subject).await,
-        };
-        let subscriber = subscribed.map_err(|error| Error::Disconnected {
-            address: self.session.address.clone(),
-            source: Some(Box::new(error)),
-        })?;
-        // So that what is published from here on is heard, by whomever: an answer proves that the
-        // server knows the subscription.
-        self.session.check_level().await?;
-        let session = self.session.clone();
-        Ok(Subscription {
-            inner: Box::new(Listener { session, subscriber }),
-        })
+        let names = self.session.call::<StreamNames>("STREAM.NAMES", request).await;
+        let names = names.map_err(|error| error.about("the stream of", subject))?;
+        Ok(names.streams.and_then(|streams| streams.into_iter().next()))
     }
 }
 
@@ -246,21 +203,5 @@ impl Transport for Nats {
 
     fn close(&self, grace: Duration) -> BoxFuture<'_, ()> {
         self.session.close(grace).boxed()
-    }
-}
-
-/// A core subscription; the client makes it anew after a reconnect.
-struct Listener {
-    session: Arc<Session>,
-    subscriber: Subscriber,
-}
-
-impl OrderedSource for Listener {
-    fn next(&mut self) -> BoxFuture<'_, Result<Stored, Error>> {
-        async {
-            let message = self.subscriber.next().await;
-            message.map(convert::hint).ok_or_else(|| self.session.disconnected())
-        }
-        .boxed()
     }
 }

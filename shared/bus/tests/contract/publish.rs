@@ -50,6 +50,17 @@ async fn headers_and_payload_come_back(rig: &Rig) {
     assert_eq!(&stored.payload[..], b"hello");
     assert_eq!(stored.header("Kind"), Some("Task"));
     assert_eq!(stored.header("traceparent"), Some("00-ab-cd-01"));
+    bus.publish(
+        Message::new("run.1.b", "x")
+            .header("b", "2")
+            .header("a", "1")
+            .expecting(0),
+    )
+    .await
+    .expect("stored");
+    let read = bus.read_all("runs", "run.1.b", 0, false).await.expect("read");
+    let names: Vec<_> = read[0].headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["a", "b"], "by name, and nothing of the server's");
     assert!(
         (bus.now().as_second() - stored.time.as_second()).abs() < 60,
         "{}",

@@ -7,7 +7,7 @@ use tidemill_bus::{Bus, Connect, Consumer, ConsumerSpec, Delivery, Memory, Strea
 use tidemill_kit::NatsServer;
 
 /// No test waits longer for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Long enough to see that nothing comes. A test that relies on it also shows that something does.
 pub(crate) const SILENCE: Duration = Duration::from_millis(300);
 
