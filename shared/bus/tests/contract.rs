@@ -27,6 +27,7 @@ mod contract {
     mod consume;
     mod core;
     mod crash;
+    mod entry;
     mod expect;
     mod faults;
     mod limits;
