@@ -1,1 +1,46 @@
-//! Kubernetes' list and watch over the bus.
+//! The objects: Kubernetes' get, list, watch and write over one stream of the bus.
+//!
+//! The stream `objects` holds one message an object; its sequence is the object's resourceVersion.
+//! An index of everything but the bodies is fed from the stream; bodies are read on demand.
+//!
+//! # What callers may rely on
+//! - A write is stored by compare-and-set and answered when the index of this process has it.
+//! - [`Objects::get`] reads from the leader. A list without a version has what the leader had.
+//! - Until the index has caught up every call fails with [`Error::Unavailable`], never with
+//!   [`Error::NotFound`].
+//! - A watch misses nothing from its version on, or ends with [`Error::Expired`].
+
+mod bodies;
+mod clock;
+mod create;
+mod error;
+mod feed;
+mod head;
+mod index;
+mod inner;
+mod keeper;
+mod key;
+mod list;
+mod names;
+mod namespaces;
+mod objects;
+mod options;
+mod patch;
+mod projection;
+mod rules;
+mod selector;
+mod update;
+mod watch;
+mod write;
+
+pub use clock::Clock;
+pub use create::{WriteOptions, Written};
+pub use error::{Cause, Error};
+pub use key::{Key, MAX_NAME_BYTES};
+pub use list::{List, ListQuery, MAX_PAGE};
+pub use objects::Objects;
+pub use options::Options;
+pub use patch::{MAX_OPERATIONS, Operation, Patch};
+pub use rules::{FOREGROUND_FINALIZER, ORPHAN_FINALIZER, Part, RUN_FINALIZER};
+pub use selector::{FieldSelector, LabelSelector, Requirement, Scope};
+pub use watch::{Watch, WatchEvent, WatchQuery};

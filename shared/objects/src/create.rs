@@ -1,0 +1,107 @@
+//! Creating objects.
+
+use tidemill_resources::meta::Time;
+use tidemill_resources::{Kind, Object};
+use tidemill_resources::names::DEFAULT_NAMESPACE;
+use uuid::Uuid;
+
+use crate::inner::Slot;
+use crate::key::known_kind;
+use crate::write::Plan;
+use crate::{Error, Key, Objects, names, namespaces, rules};
+
+/// Names tried for one `generateName`.
+const NAME_ATTEMPTS: usize = 8;
+
+/// How a write is to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Check everything, store nothing.
+    pub dry_run: bool,
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// The object as it is now; the last one when it was removed.
+    pub object: Object,
+    /// It is gone: the write took its last finalizer.
+    pub removed: bool,
+    /// For the user, such as references to what does not exist.
+    pub warnings: Vec<String>,
+}
+
+impl Objects {
+    /// Creates an object: admission, name, UID, times, generation and finalizers are the server's.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`], [`Error::Invalid`], [`Error::NotFound`] or [`Error::Forbidden`] for
+    /// its namespace, [`Error::TooLarge`], and what a store that does not answer gives.
+    pub async fn create(&self, object: Object) -> Result<Object, Error> {
+        Ok(self.create_with(object, WriteOptions::default()).await?.object)
+    }
+
+    /// The same, with options and the warnings of admission.
+    ///
+    /// # Errors
+    /// As [`Objects::create`].
+    pub async fn create_with(&self, mut object: Object, options: WriteOptions) -> Result<Written, Error> {
+        self.inner.check_ready()?;
+        let kind = known_kind(&object)?;
+        let version = object.metadata.resource_version.as_deref().unwrap_or_default();
+        if !version.is_empty() {
+            return Err(Error::bad_request("resourceVersion should not be set on objects to be created"));
+        }
+        locate(&mut object, kind);
+        let generated = object.name().is_empty();
+        let prefix = object.metadata.generate_name.clone().unwrap_or_default();
+        let mut attempt = 1;
+        loop {
+            if generated && !prefix.is_empty() {
+                object.metadata.name = Some(names::generate(&prefix));
+            }
+            let key = Key::of(&object)?;
+            if attempt == 1 {
+                self.check_namespace(&key, kind).await?;
+            }
+            match self.create_named(&key, kind, &object, options).await {
+                Err(Error::AlreadyExists { .. }) if generated && attempt < NAME_ATTEMPTS => attempt += 1,
+                written => return written,
+            }
+        }
+    }
+
+    async fn create_named(
+        &self,
+        key: &Key,
+        kind: &Kind,
+        object: &Object,
+        options: WriteOptions,
+    ) -> Result<Written, Error> {
+        let now = Time(self.inner.options.clock.now());
+        let object = rules::created(object.clone(), kind, now, Uuid::new_v4());
+        let decide = |slot: &Slot| match slot {
+            Slot::Live { .. } => Err(key.already_exists()),
+            Slot::Empty | Slot::Tombstone { .. } => Ok(Plan::Put(Box::new(object.clone()))),
+        };
+        let outcome = self.inner.transact(key, options.dry_run, decide).await?;
+        if *key == namespaces::namespace_key(&key.name) && !options.dry_run {
+            // Boxed: the account is created the same way.
+            Box::pin(self.furnish(&key.name)).await?;
+        }
+        Ok(Written {
+            object: outcome.object,
+            removed: false,
+            warnings: Vec::new(),
+        })
+    }
+}
+
+/// Objects that name no namespace are of the default one; objects of the cluster have none.
+fn locate(object: &mut Object, kind: &Kind) {
+    if !kind.namespaced {
+        object.metadata.namespace = None;
+    } else if object.namespace().is_empty() {
+        object.metadata.namespace = Some(DEFAULT_NAMESPACE.to_owned());
+    }
+}

@@ -1,0 +1,163 @@
+//! Changing objects that exist.
+
+use serde_json::{Map, Value};
+use tidemill_resources::{Kind, Object};
+
+use crate::create::{WriteOptions, Written};
+use crate::inner::Slot;
+use crate::patch::Patch;
+use crate::rules::{self, Part};
+use crate::write::{Outcome, Plan};
+use crate::{Error, Key, Objects};
+
+impl Objects {
+    /// Replaces an object (but for its status, where the kind has one of its own). With a
+    /// resourceVersion only that version; with a UID only that object.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`], and what a
+    /// store that does not answer gives.
+    pub async fn update(&self, object: Object) -> Result<Object, Error> {
+        let written = self.update_with(object, Part::Main, WriteOptions::default()).await?;
+        Ok(written.object)
+    }
+
+    /// The same for a part of the object, with options and the warnings of admission.
+    ///
+    /// # Errors
+    /// As [`Objects::update`].
+    pub async fn update_with(&self, object: Object, part: Part, options: WriteOptions) -> Result<Written, Error> {
+        let key = Key::of(&object)?;
+        self.rewrite(&key, part, options, |_| Ok(object.clone())).await
+    }
+
+    /// Applies a merge patch (RFC 7386).
+    ///
+    /// # Errors
+    /// As [`Objects::patch`].
+    pub async fn merge_patch(&self, key: &Key, patch: Value, part: Part) -> Result<Object, Error> {
+        let written = self.patch(key, &Patch::Merge(patch), part, WriteOptions::default()).await?;
+        Ok(written.object)
+    }
+
+    /// Applies a patch to the newest version, again and again until no other writer comes between. A
+    /// patch that sets the resourceVersion is for that version only.
+    ///
+    /// # Errors
+    /// As [`Objects::update`]; [`Error::BadRequest`] or [`Error::Invalid`] for a patch that does not
+    /// apply.
+    pub async fn patch(
+        &self,
+        key: &Key,
+        patch: &Patch,
+        part: Part,
+        options: WriteOptions,
+    ) -> Result<Written, Error> {
+        self.rewrite(key, part, options, |old| patched(key, old, patch)).await
+    }
+
+    /// Changes the status of the object with this UID, again and again until no other writer comes
+    /// between. `change` may be called more than once.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also when another object has the name now.
+    pub async fn update_status(
+        &self,
+        key: &Key,
+        uid: &str,
+        change: impl Fn(&mut Map<String, Value>),
+    ) -> Result<Object, Error> {
+        let changed = |object: &mut Object| {
+            let status = object.rest.entry("status").or_insert_with(|| Value::Object(Map::new()));
+            if !status.is_object() {
+                *status = Value::Object(Map::new());
+            }
+            if let Some(status) = status.as_object_mut() {
+                change(status);
+            }
+        };
+        self.modify(key, uid, changed).await
+    }
+
+    /// Changes the object with this UID, status and metadata included; for services. `change` may be
+    /// called more than once. What changes the spec is a new generation.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also when another object has the name now.
+    pub async fn modify(&self, key: &Key, uid: &str, change: impl Fn(&mut Object)) -> Result<Object, Error> {
+        let written = self
+            .rewrite(key, Part::Whole, WriteOptions::default(), |old| {
+                if old.metadata.uid.as_deref() != Some(uid) {
+                    return Err(key.not_found());
+                }
+                let mut new = old.clone();
+                change(&mut new);
+                Ok(new)
+            })
+            .await?;
+        Ok(written.object)
+    }
+
+    /// Removes a finalizer from the object with this UID; the object goes when it was the last one
+    /// and a deletion waits for it. Done already counts as done.
+    ///
+    /// # Errors
+    /// What a store that does not answer gives.
+    pub async fn remove_finalizer(&self, key: &Key, uid: &str, finalizer: &str) -> Result<(), Error> {
+        let without = |object: &mut Object| {
+            if let Some(finalizers) = &mut object.metadata.finalizers {
+                finalizers.retain(|known| known != finalizer);
+            }
+        };
+        match self.modify(key, uid, without).await {
+            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Read, change by the rules, write.
+    pub(crate) async fn rewrite(
+        &self,
+        key: &Key,
+        part: Part,
+        options: WriteOptions,
+        change: impl Fn(&Object) -> Result<Object, Error>,
+    ) -> Result<Written, Error> {
+        let kind = kind_of(key)?;
+        let decide = |slot: &Slot| {
+            let old = slot.live().ok_or_else(|| key.not_found())?;
+            let new = rules::updated(key, kind, old, change(old)?, part)?;
+            if new == *old {
+                Ok(Plan::Keep)
+            } else if rules::is_due(&new) {
+                Ok(Plan::Remove(Box::new(new)))
+            } else {
+                Ok(Plan::Put(Box::new(new)))
+            }
+        };
+        let Outcome { object, removed, .. } = self.inner.transact(key, options.dry_run, decide).await?;
+        Ok(Written {
+            object,
+            removed,
+            warnings: Vec::new(),
+        })
+    }
+}
+
+/// The kind of a key.
+pub(crate) fn kind_of(key: &Key) -> Result<&'static Kind, Error> {
+    key.kind()
+        .ok_or_else(|| Error::bad_request(format!("no resource {} is known", key.group_resource())))
+}
+
+fn patched(key: &Key, old: &Object, patch: &Patch) -> Result<Object, Error> {
+    let mut value = old.to_value();
+    patch.apply(&mut value)?;
+    let new: Object = serde_json::from_value(value)
+        .map_err(|error| Error::bad_request(format!("the patch does not leave an object: {error}")))?;
+    let (was, is) = (&old.metadata, &new.metadata);
+    if is.name != was.name || is.namespace != was.namespace {
+        return Err(key.invalid("metadata.name", "Invalid value: field is immutable"));
+    }
+    Ok(new)
+}

@@ -1,0 +1,270 @@
+//! Watches: the changes of a scope from a version on, in order, without gaps.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidemill_resources::Object;
+use tokio::time::{Instant, sleep_until};
+
+use crate::index::{Step, StepKind};
+use crate::inner::{Inner, Phase};
+use crate::{Error, Key, Objects, Scope};
+
+/// How often an idle watch says how far it is.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
+/// Steps taken from the ring at once, and objects read at once for a start with the current state.
+const BATCH: usize = 256;
+
+/// What to watch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WatchQuery {
+    /// Resource, namespace and selectors.
+    pub scope: Scope,
+    /// Changes after this version. `None` or `Some(0)`: first all objects there are as added, then
+    /// the changes; `None` waits until the index has what the leader has.
+    pub resource_version: Option<u64>,
+    /// Send bookmarks.
+    pub bookmarks: bool,
+    /// Start with all objects there are, as added, and end them with a bookmark; the version is then
+    /// the oldest the state may have.
+    pub send_initial_events: bool,
+}
+
+/// What a watch tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WatchEvent {
+    /// New, or it matches the selectors now.
+    Added(Box<Object>),
+    /// Changed.
+    Modified(Box<Object>),
+    /// Deleted, or it does not match any more; the last state, with the version of the change.
+    Deleted(Box<Object>),
+    /// Everything up to this version was told.
+    Bookmark {
+        /// The version.
+        version: u64,
+        /// It ends the initial events.
+        initial_end: bool,
+    },
+}
+
+/// A watch. Dropping it ends it; it holds no queue, however slowly it is read.
+pub struct Watch {
+    objects: Objects,
+    query: WatchQuery,
+    start: Option<Start>,
+    cursor: u64,
+    ready: VecDeque<WatchEvent>,
+    /// Objects whose last change was overwritten before it could be read: not told to the watcher.
+    unseen: HashSet<Key>,
+    bookmark_at: Instant,
+}
+
+/// The initial state, page by page.
+struct Start {
+    version: u64,
+    after: Option<(String, String)>,
+}
+
+impl Objects {
+    /// Starts a watch.
+    ///
+    /// # Errors
+    /// [`Error::Expired`] when the version is older than the ring of changes or newer than the store,
+    /// [`Error::Unavailable`].
+    pub async fn watch(&self, query: WatchQuery) -> Result<Watch, Error> {
+        self.inner.reach(query.resource_version).await?;
+        let version = query.resource_version.unwrap_or_default();
+        let (applied, remembered) = {
+            let index = self.inner.index();
+            (index.applied(), index.remembers(version))
+        };
+        let initial = version == 0 || query.send_initial_events;
+        if !initial && !remembered {
+            return Err(expired(&self.inner, version));
+        }
+        Ok(Watch {
+            objects: self.clone(),
+            start: initial.then_some(Start {
+                version: applied,
+                after: None,
+            }),
+            cursor: if initial { applied } else { version },
+            query,
+            ready: VecDeque::new(),
+            unseen: HashSet::new(),
+            bookmark_at: Instant::now() + BOOKMARK_EVERY,
+        })
+    }
+}
+
+impl Watch {
+    /// The next event; waits for it. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`Error::Expired`] when the watcher fell behind the ring of changes: list again. After an
+    /// error the watch is over.
+    pub async fn next(&mut self) -> Result<WatchEvent, Error> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                self.bookmark_at = Instant::now() + BOOKMARK_EVERY;
+                return Ok(event);
+            }
+            if self.start.is_some() {
+                self.read_start().await?;
+            } else if !self.read_steps().await? {
+                self.wait().await?;
+            }
+        }
+    }
+
+    /// The version up to which everything has been handed out.
+    pub fn version(&self) -> u64 {
+        self.cursor
+    }
+
+    /// One page of the initial state.
+    async fn read_start(&mut self) -> Result<(), Error> {
+        let Some(start) = &self.start else { return Ok(()) };
+        let inner = self.objects.inner.clone();
+        let page = inner.index().page(&self.query.scope, start.after.as_ref(), BATCH);
+        let after = page.rows.last().map(|row| (row.namespace.clone(), row.name.clone()));
+        let version = start.version;
+        let more = page.more;
+        let objects = inner.read_rows(&self.query.scope, page.rows).await?;
+        // A change after `version` is told again by the steps; a client replaces what it has.
+        self.ready
+            .extend(objects.into_iter().map(|object| WatchEvent::Added(Box::new(object))));
+        if more {
+            self.start = Some(Start { version, after });
+            return Ok(());
+        }
+        self.start = None;
+        if self.query.send_initial_events && self.query.bookmarks {
+            self.ready.push_back(WatchEvent::Bookmark {
+                version,
+                initial_end: true,
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes steps from the ring; `false` when there were none.
+    async fn read_steps(&mut self) -> Result<bool, Error> {
+        let inner = self.objects.inner.clone();
+        let steps = inner.index().steps(&self.query.scope, self.cursor, BATCH);
+        let Some((steps, cursor)) = steps else {
+            return Err(expired(&inner, self.cursor));
+        };
+        let any = cursor > self.cursor;
+        let mut events = VecDeque::new();
+        let mut unseen = self.unseen.clone();
+        for step in steps {
+            events.extend(event(&inner, &self.query.scope, step, &mut unseen).await?);
+        }
+        // Nothing above may be lost when the call is cancelled, so it is all taken over here.
+        self.ready = events;
+        self.unseen = unseen;
+        self.cursor = cursor;
+        Ok(any)
+    }
+
+    /// Waits for a change or for the time of a bookmark.
+    async fn wait(&mut self) -> Result<(), Error> {
+        let mut applied = self.objects.inner.applied.subscribe();
+        let mut phase = self.objects.inner.phase.subscribe();
+        let cursor = self.cursor;
+        let changed = async {
+            // An index that starts afresh may miss deletions: it has to be complete first.
+            let complete = phase.wait_for(|phase| *phase == Phase::Ready).await.is_ok();
+            complete && applied.wait_for(|&applied| applied > cursor).await.is_ok()
+        };
+        tokio::select! {
+            more = changed => if more { Ok(()) } else { Err(Error::unavailable("the objects were closed")) },
+            () = sleep_until(self.bookmark_at) => {
+                self.bookmark_at = Instant::now() + BOOKMARK_EVERY;
+                if self.query.bookmarks {
+                    self.ready.push_back(WatchEvent::Bookmark { version: cursor, initial_end: false });
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Reads the body of a step and decides by its fields; `None` when there is nothing to tell.
+async fn event(
+    inner: &Arc<Inner>,
+    scope: &Scope,
+    step: Step,
+    unseen: &mut HashSet<Key>,
+) -> Result<Option<WatchEvent>, Error> {
+    let gone = matches!(step.kind, StepKind::Deleted | StepKind::Left);
+    let body = inner.body(&step.key, step.body).await?;
+    if gone {
+        if unseen.remove(&step.key) {
+            return Ok(None);
+        }
+        let last = body.unwrap_or_else(|| remains(&step));
+        return Ok(selected(scope, &last).then(|| deleted(last, step.version)));
+    }
+    let Some(object) = body else {
+        // Overwritten since: the change that did it is behind this one in the ring, or will be.
+        if step.kind == StepKind::Added {
+            unseen.insert(step.key);
+        }
+        return Ok(None);
+    };
+    let added = unseen.remove(&step.key) || step.kind == StepKind::Added;
+    if !scope.fields.needs_body() {
+        return Ok(Some(upsert(object, added)));
+    }
+    let before = match step.before.filter(|_| !added).and_then(|sequence| inner.cached(sequence)) {
+        Some(body) => selected(scope, &crate::inner::decode(&body, step.version, &step.key)?),
+        // Nobody knows any more: one event too many does no harm.
+        None => !added,
+    };
+    Ok(match (before, selected(scope, &object)) {
+        (before, true) => Some(upsert(object, !before)),
+        (true, false) => Some(deleted(object, step.version)),
+        (false, false) => None,
+    })
+}
+
+fn selected(scope: &Scope, object: &Object) -> bool {
+    scope.fields.matches(object)
+}
+
+fn upsert(object: Object, added: bool) -> WatchEvent {
+    if added {
+        WatchEvent::Added(Box::new(object))
+    } else {
+        WatchEvent::Modified(Box::new(object))
+    }
+}
+
+fn deleted(mut object: Object, version: u64) -> WatchEvent {
+    object.metadata.resource_version = Some(version.to_string());
+    WatchEvent::Deleted(Box::new(object))
+}
+
+/// What can be said of an object whose body is gone.
+fn remains(step: &Step) -> Object {
+    let kind = step.key.kind();
+    let mut object = Object {
+        api_version: kind.map(tidemill_resources::Kind::api_version).unwrap_or_default(),
+        kind: kind.map_or("", |kind| kind.kind).to_owned(),
+        ..Object::default()
+    };
+    object.metadata.name = Some(step.key.name.clone());
+    object.metadata.namespace = Some(step.key.namespace.clone()).filter(|namespace| !namespace.is_empty());
+    object.metadata.uid = Some(step.uid.to_string());
+    object
+}
+
+fn expired(inner: &Inner, version: u64) -> Error {
+    Error::Expired {
+        message: format!("too old resource version: {version} ({})", inner.index().floor()),
+    }
+}
