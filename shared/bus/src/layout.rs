@@ -121,8 +121,6 @@ fn with_limits(name: &str, plain: StreamSpec, limits: &Limits) -> StreamSpec {
         stream::OBJECTS => StreamSpec {
             max_messages_per_subject: 1,
             max_bytes: limits.objects_bytes,
-            // A tombstone carries its own age limit.
-            message_ttl: true,
             ..plain
         },
         stream::FACTS => StreamSpec {

@@ -43,7 +43,9 @@ impl Bodies {
         self.bodies.insert(sequence, (body, self.clock));
         self.by_use.insert(self.clock, sequence);
         while self.bytes > self.limit_bytes {
-            let Some((_, oldest)) = self.by_use.pop_first() else { break };
+            let Some((_, oldest)) = self.by_use.pop_first() else {
+                break;
+            };
             if let Some((body, _)) = self.bodies.remove(&oldest) {
                 self.bytes -= body.len();
             }

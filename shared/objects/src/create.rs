@@ -1,10 +1,11 @@
 //! Creating objects.
 
-use tidemill_resources::meta::Time;
-use tidemill_resources::{Kind, Object};
+use serde_json::Value;
 use tidemill_resources::names::DEFAULT_NAMESPACE;
+use tidemill_resources::{Kind, Object};
 use uuid::Uuid;
 
+use crate::admit::{Admitted, admit};
 use crate::inner::Slot;
 use crate::key::known_kind;
 use crate::write::Plan;
@@ -18,6 +19,8 @@ const NAME_ATTEMPTS: usize = 8;
 pub struct WriteOptions {
     /// Check everything, store nothing.
     pub dry_run: bool,
+    /// Refuse unknown fields; otherwise they are dropped with a warning.
+    pub strict: bool,
 }
 
 /// What became of a write.
@@ -38,21 +41,25 @@ impl Objects {
     /// [`Error::AlreadyExists`], [`Error::Invalid`], [`Error::NotFound`] or [`Error::Forbidden`] for
     /// its namespace, [`Error::TooLarge`], and what a store that does not answer gives.
     pub async fn create(&self, object: Object) -> Result<Object, Error> {
-        Ok(self.create_with(object, WriteOptions::default()).await?.object)
+        let written = self.create_with(object.to_value(), WriteOptions::default()).await?;
+        Ok(written.object)
     }
 
-    /// The same, with options and the warnings of admission.
+    /// The same from what a user wrote, with options and the warnings of admission.
     ///
     /// # Errors
     /// As [`Objects::create`].
-    pub async fn create_with(&self, mut object: Object, options: WriteOptions) -> Result<Written, Error> {
+    pub async fn create_with(&self, value: Value, options: WriteOptions) -> Result<Written, Error> {
         self.inner.check_ready()?;
+        let Admitted { mut object, warnings } = admit(value, None, options.strict)?;
         let kind = known_kind(&object)?;
         let version = object.metadata.resource_version.as_deref().unwrap_or_default();
         if !version.is_empty() {
-            return Err(Error::bad_request("resourceVersion should not be set on objects to be created"));
+            return Err(Error::bad_request(
+                "resourceVersion should not be set on objects to be created",
+            ));
         }
-        locate(&mut object, kind);
+        locate(&mut object);
         let generated = object.name().is_empty();
         let prefix = object.metadata.generate_name.clone().unwrap_or_default();
         let mut attempt = 1;
@@ -66,7 +73,14 @@ impl Objects {
             }
             match self.create_named(&key, kind, &object, options).await {
                 Err(Error::AlreadyExists { .. }) if generated && attempt < NAME_ATTEMPTS => attempt += 1,
-                written => return written,
+                Err(error) => return Err(error),
+                Ok(object) => {
+                    return Ok(Written {
+                        object,
+                        removed: false,
+                        warnings,
+                    });
+                }
             }
         }
     }
@@ -77,9 +91,8 @@ impl Objects {
         kind: &Kind,
         object: &Object,
         options: WriteOptions,
-    ) -> Result<Written, Error> {
-        let now = Time(self.inner.options.clock.now());
-        let object = rules::created(object.clone(), kind, now, Uuid::new_v4());
+    ) -> Result<Object, Error> {
+        let object = rules::created(object.clone(), kind, self.inner.now(), Uuid::new_v4());
         let decide = |slot: &Slot| match slot {
             Slot::Live { .. } => Err(key.already_exists()),
             Slot::Empty | Slot::Tombstone { .. } => Ok(Plan::Put(Box::new(object.clone()))),
@@ -89,17 +102,13 @@ impl Objects {
             // Boxed: the account is created the same way.
             Box::pin(self.furnish(&key.name)).await?;
         }
-        Ok(Written {
-            object: outcome.object,
-            removed: false,
-            warnings: Vec::new(),
-        })
+        Ok(outcome.object)
     }
 }
 
 /// Objects that name no namespace are of the default one; objects of the cluster have none.
-fn locate(object: &mut Object, kind: &Kind) {
-    if !kind.namespaced {
+pub(crate) fn locate(object: &mut Object) {
+    if object.known_kind().is_some_and(|kind| !kind.namespaced) {
         object.metadata.namespace = None;
     } else if object.namespace().is_empty() {
         object.metadata.namespace = Some(DEFAULT_NAMESPACE.to_owned());

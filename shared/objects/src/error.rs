@@ -1,5 +1,6 @@
 //! What can go wrong with an object, in the words of Kubernetes' `Status`.
 
+use tidemill_bus::blob;
 use tidemill_resources::GroupResource;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -203,6 +204,23 @@ impl From<tidemill_bus::Error> for Error {
             },
             _ => Self::Internal {
                 message: "the store refused the call".to_owned(),
+                source: Some(error.into()),
+            },
+        }
+    }
+}
+
+impl From<blob::Error> for Error {
+    fn from(error: blob::Error) -> Self {
+        match error {
+            blob::Error::Bus { source, .. } => source.into(),
+            // Overwritten and swept since it was named: read again.
+            blob::Error::Missing { .. } => Self::Unavailable {
+                message: "the store has lost a part of the object".to_owned(),
+                source: Some(error.into()),
+            },
+            blob::Error::Corrupt { .. } | blob::Error::TooLarge { .. } => Self::Internal {
+                message: "the store cannot hold the object".to_owned(),
                 source: Some(error.into()),
             },
         }

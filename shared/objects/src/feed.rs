@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tidemill_bus::{Message, Stored};
+use tidemill_bus::{Message, Stored, blob};
 use tidemill_messages::stream::OBJECTS;
 use tidemill_messages::subject;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -58,7 +58,11 @@ impl Feed {
         self.check_store().await?;
         let index = self.fill().await?;
         let applied = index.applied();
-        tracing::info!(objects = index.len(), version = applied, "The index of the objects is complete.");
+        tracing::info!(
+            objects = index.len(),
+            version = applied,
+            "The index of the objects is complete."
+        );
         *self.inner.index_mut() = index;
         self.inner.applied.send_replace(applied);
         self.inner.phase.send_replace(Phase::Ready);
@@ -136,7 +140,9 @@ impl Feed {
     }
 
     fn take_in(&self, stored: &Stored) {
-        self.inner.bodies().insert(stored.sequence, stored.payload.clone());
+        if stored.header(blob::NAMED).is_none() {
+            self.inner.bodies().insert(stored.sequence, stored.payload.clone());
+        }
         let applied = {
             let mut index = self.inner.index_mut();
             apply(&mut index, stored);
@@ -146,7 +152,7 @@ impl Feed {
     }
 
     fn now(&self) -> Timestamp {
-        self.inner.options.clock.now()
+        self.inner.bus.now()
     }
 
     /// Checks that the store is the one it was, and should be; marks a new one.
@@ -189,7 +195,10 @@ fn apply(index: &mut Index, stored: &Stored) {
         }
         _ => {
             if stored.subject != store_subject() {
-                tracing::warn!(sequence = stored.sequence, "A message among the objects is none; it is left alone.");
+                tracing::warn!(
+                    sequence = stored.sequence,
+                    "A message among the objects is none; it is left alone."
+                );
             }
             index.raise(stored.sequence);
         }

@@ -74,7 +74,12 @@ impl Head {
             deleted: None,
         };
         bound(key, "metadata.labels", json(&head.labels).len(), limits.label_bytes)?;
-        bound(key, "metadata.ownerReferences", json(&head.owners).len(), limits.owner_bytes)?;
+        bound(
+            key,
+            "metadata.ownerReferences",
+            json(&head.owners).len(),
+            limits.owner_bytes,
+        )?;
         Ok(head)
     }
 
@@ -217,7 +222,13 @@ mod tests {
 
     #[test]
     fn damaged_headers_are_not_guessed() {
-        for (name, value) in [(UID, "x"), (GENERATION, "x"), (LABELS, "{"), (OWNERS, "{}"), (DELETED, "soon")] {
+        for (name, value) in [
+            (UID, "x"),
+            (GENERATION, "x"),
+            (LABELS, "{"),
+            (OWNERS, "{}"),
+            (DELETED, "soon"),
+        ] {
             let mut headers = head().headers(Uuid::nil());
             for header in headers.iter_mut().filter(|(header, _)| header == name) {
                 header.1 = value.to_owned();

@@ -118,7 +118,11 @@ impl Index {
     /// What is known about one object.
     pub(crate) fn get(&self, key: &Key) -> Option<Known> {
         let kind = kind_id(&key.group, &key.resource)?;
-        let entry = self.kinds.get(&kind)?.get(key.namespace.as_str())?.get(key.name.as_str())?;
+        let entry = self
+            .kinds
+            .get(&kind)?
+            .get(key.namespace.as_str())?
+            .get(key.name.as_str())?;
         Some(entry.known())
     }
 
@@ -145,8 +149,12 @@ impl Index {
 
     /// The owners of an object.
     pub(crate) fn owners(&self, key: &Key) -> Vec<crate::head::OwnerHead> {
-        let entry = kind_id(&key.group, &key.resource)
-            .and_then(|kind| self.kinds.get(&kind)?.get(key.namespace.as_str())?.get(key.name.as_str()));
+        let entry = kind_id(&key.group, &key.resource).and_then(|kind| {
+            self.kinds
+                .get(&kind)?
+                .get(key.namespace.as_str())?
+                .get(key.name.as_str())
+        });
         entry.map(Entry::owner_heads).unwrap_or_default()
     }
 
@@ -171,22 +179,16 @@ impl Index {
         all.flatten().collect()
     }
 
-    /// Subjects and sequences of tombstones older than `before`; they leave the index.
-    pub(crate) fn take_tombstones(&mut self, before: Timestamp) -> Vec<(String, u64)> {
-        let old: Vec<u64> = self
-            .tombstones
-            .iter()
-            .filter(|(_, tombstone)| tombstone.at < before)
-            .map(|(&sequence, _)| sequence)
-            .collect();
-        old.into_iter()
-            .filter_map(|sequence| Some((self.tombstones.remove(&sequence)?.subject, sequence)))
+    /// Subjects and sequences of the tombstones older than `before`.
+    pub(crate) fn old_tombstones(&self, before: Timestamp) -> Vec<(String, u64)> {
+        let old = self.tombstones.iter().filter(|(_, tombstone)| tombstone.at < before);
+        old.map(|(&sequence, tombstone)| (tombstone.subject.clone(), sequence))
             .collect()
     }
 
-    /// Puts back a tombstone that could not be swept.
-    pub(crate) fn restore_tombstone(&mut self, subject: String, sequence: u64, at: Timestamp) {
-        self.tombstones.insert(sequence, Tombstone { subject, at });
+    /// A tombstone was swept.
+    pub(crate) fn forget_tombstone(&mut self, sequence: u64) {
+        self.tombstones.remove(&sequence);
     }
 
     /// How many objects there are.
@@ -222,7 +224,12 @@ impl Index {
             labels: self.symbols.share(entry.labels()),
             owners: Box::default(),
         };
-        let names = self.kinds.entry(kind).or_default().entry(namespace.clone()).or_default();
+        let names = self
+            .kinds
+            .entry(kind)
+            .or_default()
+            .entry(namespace.clone())
+            .or_default();
         names.insert(name.into(), entry);
         state
     }

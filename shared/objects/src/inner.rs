@@ -4,9 +4,11 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuar
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidemill_bus::{Bus, Stored};
+use jiff::{RoundMode, TimestampRound, Unit};
+use tidemill_bus::{Bus, Stored, blob};
 use tidemill_messages::stream::OBJECTS;
 use tidemill_resources::Object;
+use tidemill_resources::meta::Time;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -97,6 +99,15 @@ impl Inner {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The time for an object's metadata: in whole seconds, as Kubernetes writes it.
+    pub(crate) fn now(&self) -> Time {
+        let now = self.bus.now();
+        Time(
+            now.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Trunc))
+                .unwrap_or(now),
+        )
+    }
+
     /// # Errors
     /// [`Error::Unavailable`] while the index is not complete (O4: never "not found").
     pub(crate) fn check_ready(&self) -> Result<(), Error> {
@@ -156,8 +167,8 @@ impl Inner {
         let Some(stored) = self.bus.last(OBJECTS, &key.subject()).await? else {
             return Ok(Slot::Empty);
         };
-        self.bodies().insert(stored.sequence, stored.payload.clone());
-        slot_of(&stored, key)
+        let body = self.payload(&stored).await?;
+        slot_of(&stored, &body, key)
     }
 
     /// What most likely lies there, without asking if that can be helped: compare-and-set finds out.
@@ -184,8 +195,15 @@ impl Inner {
         let Some(stored) = self.bus.get(OBJECTS, sequence).await? else {
             return Ok(None);
         };
-        self.bodies().insert(sequence, stored.payload.clone());
-        decode(&stored.payload, sequence, key).map(Some)
+        let body = self.payload(&stored).await?;
+        decode(&body, sequence, key).map(Some)
+    }
+
+    /// The body of a message, from its blob where it has one.
+    async fn payload(&self, stored: &Stored) -> Result<Bytes, Error> {
+        let body = blob::payload(&self.bus, stored).await?;
+        self.bodies().insert(stored.sequence, body.clone());
+        Ok(body)
     }
 
     pub(crate) fn cached(&self, sequence: u64) -> Option<Bytes> {
@@ -193,9 +211,9 @@ impl Inner {
     }
 }
 
-fn slot_of(stored: &Stored, key: &Key) -> Result<Slot, Error> {
+fn slot_of(stored: &Stored, body: &[u8], key: &Key) -> Result<Slot, Error> {
     let sequence = stored.sequence;
-    let object = decode(&stored.payload, sequence, key)?;
+    let object = decode(body, sequence, key)?;
     Ok(if is_tombstone(stored) {
         Slot::Tombstone {
             sequence,

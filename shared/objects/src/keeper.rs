@@ -44,16 +44,14 @@ async fn sweep(objects: &Objects) -> Result<(), Error> {
     let inner = &objects.inner;
     inner.check_ready()?;
     let age = SignedDuration::try_from(inner.options.tombstone_age).unwrap_or(SignedDuration::MAX);
-    let Ok(before) = inner.options.clock.now().checked_sub(age) else {
+    let Ok(before) = inner.bus.now().checked_sub(age) else {
         return Ok(());
     };
-    let old = inner.index_mut().take_tombstones(before);
+    let old = inner.index().old_tombstones(before);
     for (subject, sequence) in old {
         // Only this message: what was stored over it since has a higher sequence.
-        if let Err(error) = inner.bus.purge(OBJECTS, &subject, Some(sequence + 1)).await {
-            inner.index_mut().restore_tombstone(subject, sequence, before);
-            return Err(error.into());
-        }
+        inner.bus.purge(OBJECTS, &subject, Some(sequence + 1)).await?;
+        inner.index_mut().forget_tombstone(sequence);
     }
     Ok(())
 }

@@ -27,7 +27,11 @@ impl Key {
         Self {
             group: kind.group.to_owned(),
             resource: kind.plural.to_owned(),
-            namespace: if kind.namespaced { namespace.to_owned() } else { String::new() },
+            namespace: if kind.namespaced {
+                namespace.to_owned()
+            } else {
+                String::new()
+            },
             name: name.to_owned(),
         }
     }
@@ -95,7 +99,9 @@ impl Key {
     pub(crate) fn invalid(&self, field: &str, message: impl Into<String>) -> Error {
         Error::Invalid {
             group: self.group.clone(),
-            kind: self.kind().map_or_else(|| self.resource.clone(), |kind| kind.kind.to_owned()),
+            kind: self
+                .kind()
+                .map_or_else(|| self.resource.clone(), |kind| kind.kind.to_owned()),
             name: self.name.clone(),
             causes: vec![Cause {
                 field: field.to_owned(),

@@ -10,8 +10,8 @@
 //!   [`Error::NotFound`].
 //! - A watch misses nothing from its version on, or ends with [`Error::Expired`].
 
+mod admit;
 mod bodies;
-mod clock;
 mod create;
 mod error;
 mod feed;
@@ -33,7 +33,6 @@ mod update;
 mod watch;
 mod write;
 
-pub use clock::Clock;
 pub use create::{WriteOptions, Written};
 pub use error::{Cause, Error};
 pub use key::{Key, MAX_NAME_BYTES};
@@ -44,3 +43,6 @@ pub use patch::{MAX_OPERATIONS, Operation, Patch};
 pub use rules::{FOREGROUND_FINALIZER, ORPHAN_FINALIZER, Part, RUN_FINALIZER};
 pub use selector::{FieldSelector, LabelSelector, Requirement, Scope};
 pub use watch::{Watch, WatchEvent, WatchQuery};
+
+#[cfg(test)]
+mod tests;

@@ -67,8 +67,14 @@ impl Objects {
             (Some(token), _) => inner.check_token(token)?,
             (None, version) => inner.reach(version).await?,
         }
-        let limit = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
-        let cursor = token.as_ref().map(|token| (token.namespace.clone(), token.name.clone()));
+        let limit = if query.limit == 0 {
+            MAX_PAGE
+        } else {
+            query.limit.min(MAX_PAGE)
+        };
+        let cursor = token
+            .as_ref()
+            .map(|token| (token.namespace.clone(), token.name.clone()));
         let page = inner.index().page(&query.scope, cursor.as_ref(), limit);
         let version = token.map_or(page.applied, |token| token.version);
         let continue_token = next_token(&page, version);

@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use tidemill_bus::MAX_MESSAGE_BYTES;
-
-use crate::Clock;
-
 /// Limits and behaviour. `Default` has the stated values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -13,7 +9,7 @@ pub struct Options {
     pub ring_changes: usize,
     /// Bytes of bodies kept in memory (8 MiB); others are read from the stream on demand.
     pub body_cache_bytes: usize,
-    /// Largest object in bytes as JSON (512 KiB).
+    /// Largest object in bytes as JSON (3 MiB). What does not fit a message is stored as a blob.
     pub object_bytes: usize,
     /// Largest labels of one object in bytes as JSON (16 KiB).
     pub label_bytes: usize,
@@ -35,8 +31,6 @@ pub struct Options {
     pub own_namespaces: bool,
     /// Whether this process collects garbage and sweeps tombstones. Several may; none is worse.
     pub maintain: bool,
-    /// Where timestamps come from (the machine's clock).
-    pub clock: Clock,
 }
 
 impl Default for Options {
@@ -44,7 +38,7 @@ impl Default for Options {
         Self {
             ring_changes: 10_000,
             body_cache_bytes: 8 * 1024 * 1024,
-            object_bytes: MAX_MESSAGE_BYTES,
+            object_bytes: 3 * 1024 * 1024,
             label_bytes: 16 * 1024,
             owner_bytes: 16 * 1024,
             concurrent_reads: 32,
@@ -55,7 +49,6 @@ impl Default for Options {
             store_id: None,
             own_namespaces: true,
             maintain: true,
-            clock: Clock::Wall,
         }
     }
 }

@@ -77,10 +77,18 @@ mod tests {
     #[test]
     fn merge_patches_merge() {
         for (target, patch, expected) in [
-            (json!({"a": 1, "b": {"c": 2}}), json!({"b": {"d": 3}}), json!({"a": 1, "b": {"c": 2, "d": 3}})),
+            (
+                json!({"a": 1, "b": {"c": 2}}),
+                json!({"b": {"d": 3}}),
+                json!({"a": 1, "b": {"c": 2, "d": 3}}),
+            ),
             (json!({"a": 1}), json!({"a": null, "b": null}), json!({})),
             (json!({"a": [1, 2]}), json!({"a": [3]}), json!({"a": [3]})),
-            (json!({"a": 1}), json!({"a": {"b": {"c": null, "d": 1}}}), json!({"a": {"b": {"d": 1}}})),
+            (
+                json!({"a": 1}),
+                json!({"a": {"b": {"c": null, "d": 1}}}),
+                json!({"a": {"b": {"d": 1}}}),
+            ),
         ] {
             let mut value = target.clone();
             Patch::Merge(patch).apply(&mut value).unwrap();
@@ -93,6 +101,11 @@ mod tests {
     fn operations_are_counted() {
         let many = vec![json!({"op": "test", "path": "/a", "value": 1}); MAX_OPERATIONS + 1];
         assert_eq!(Patch::operations(Value::Array(many)).unwrap_err().code(), 400);
-        assert_eq!(Patch::operations(json!([{"op": "grow", "path": "/a"}])).unwrap_err().code(), 400);
+        assert_eq!(
+            Patch::operations(json!([{"op": "grow", "path": "/a"}]))
+                .unwrap_err()
+                .code(),
+            400
+        );
     }
 }

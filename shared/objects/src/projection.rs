@@ -1,7 +1,6 @@
 //! Children that a service projects: TaskRuns of a PipelineRun, for example.
 
 use tidemill_resources::Object;
-use tidemill_resources::meta::Time;
 use uuid::Uuid;
 
 use crate::inner::Slot;
@@ -24,11 +23,11 @@ impl Objects {
         let uid: Uuid = wanted
             .parse()
             .map_err(|_| key.invalid("metadata.uid", format!("Invalid value: {wanted:?}: must be a UUID")))?;
-        let now = self.inner.options.clock.now();
+        let now = self.inner.now();
         let decide = |slot: &Slot| match slot {
             Slot::Tombstone { uid, .. } if *uid == wanted => Err(key.not_found()),
             Slot::Empty | Slot::Tombstone { .. } => {
-                let new = rules::projected(child.clone(), kind, Time(now), uid);
+                let new = rules::projected(child.clone(), kind, now.clone(), uid);
                 Ok(Plan::Put(Box::new(new)))
             }
             Slot::Live { object, .. } if object.metadata.uid.as_ref() != Some(&wanted) => Err(key.already_exists()),
@@ -38,7 +37,11 @@ impl Objects {
                     new.rest.insert("status".to_owned(), status.clone());
                 }
                 let new = rules::updated(&key, kind, object, new, Part::Status)?;
-                Ok(if new == *object { Plan::Keep } else { Plan::Put(Box::new(new)) })
+                Ok(if new == *object {
+                    Plan::Keep
+                } else {
+                    Plan::Put(Box::new(new))
+                })
             }
         };
         Ok(self.inner.transact(&key, false, decide).await?.object)

@@ -1,5 +1,6 @@
 //! What the server sets and keeps in an object, whoever writes it. Pure.
 
+use serde_json::{Value, json};
 use tidemill_resources::meta::Time;
 use tidemill_resources::{Kind, Object, names};
 use uuid::Uuid;
@@ -39,7 +40,7 @@ pub(crate) fn created(mut object: Object, kind: &Kind, now: Time, uid: Uuid) -> 
         }
     }
     if (kind.group, kind.kind) == ("", "Namespace") {
-        object.rest.insert("status".to_owned(), serde_json::json!({"phase": "Active"}));
+        object.rest.insert("status".to_owned(), json!({"phase": "Active"}));
     }
     object
 }
@@ -60,6 +61,27 @@ fn adopt_identity(object: &mut Object, now: Time, uid: Uuid) {
     metadata.deletion_grace_period_seconds = None;
     metadata.resource_version = None;
     metadata.self_link = None;
+}
+
+/// Leaves of `value` what a writer of `part` may change; the rest is that of `old`.
+pub(crate) fn confine(value: &mut Value, old: &Object, kind: &Kind, part: Part) {
+    match part {
+        Part::Status => {
+            let status = value.get_mut("status").map(Value::take);
+            *value = old.to_value();
+            place_status(value, status);
+        }
+        Part::Main if kind.has_status => place_status(value, old.rest.get("status").cloned()),
+        Part::Main | Part::Whole => {}
+    }
+}
+
+fn place_status(value: &mut Value, status: Option<Value>) {
+    let Some(fields) = value.as_object_mut() else { return };
+    match status {
+        Some(status) => fields.insert("status".to_owned(), status),
+        None => fields.remove("status"),
+    };
 }
 
 /// `new` as it may be stored over `old`.
@@ -117,9 +139,9 @@ pub(crate) fn check_preconditions(
     }
     let found = old.metadata.resource_version.as_deref().unwrap_or_default();
     if version.is_some_and(|version| !version.is_empty() && version != found) {
-        return Err(key.conflict(
-            "the object has been modified; please apply your changes to the latest version and try again",
-        ));
+        return Err(
+            key.conflict("the object has been modified; please apply your changes to the latest version and try again")
+        );
     }
     Ok(())
 }
@@ -145,7 +167,7 @@ fn has_generation(kind: &Kind) -> bool {
     !kind.group.is_empty() && kind.group != "rbac.authorization.k8s.io"
 }
 
-fn set_status(object: &mut Object, status: Option<serde_json::Value>) {
+fn set_status(object: &mut Object, status: Option<Value>) {
     match status {
         Some(status) => object.rest.insert("status".to_owned(), status),
         None => object.rest.remove("status"),
@@ -166,7 +188,13 @@ fn check_finalizers(key: &Key, old: &Object, new: &Object) -> Result<(), Error> 
         return Ok(());
     }
     let known: Vec<&String> = old.metadata.finalizers.iter().flatten().collect();
-    match new.metadata.finalizers.iter().flatten().find(|one| !known.contains(one)) {
+    match new
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .find(|one| !known.contains(one))
+    {
         None => Ok(()),
         Some(added) => Err(key.invalid(
             "metadata.finalizers",

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 use tidemill_resources::{Kind, Object};
 
-use crate::create::{WriteOptions, Written};
+use crate::admit::admit;
+use crate::create::{WriteOptions, Written, locate};
 use crate::inner::Slot;
 use crate::patch::Patch;
 use crate::rules::{self, Part};
@@ -18,17 +19,27 @@ impl Objects {
     /// [`Error::NotFound`], [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`], and what a
     /// store that does not answer gives.
     pub async fn update(&self, object: Object) -> Result<Object, Error> {
-        let written = self.update_with(object, Part::Main, WriteOptions::default()).await?;
+        let written = self
+            .update_with(object.to_value(), Part::Main, WriteOptions::default())
+            .await?;
         Ok(written.object)
     }
 
-    /// The same for a part of the object, with options and the warnings of admission.
+    /// The same for a part of the object, from what a user wrote, with options and the warnings of
+    /// admission.
     ///
     /// # Errors
     /// As [`Objects::update`].
-    pub async fn update_with(&self, object: Object, part: Part, options: WriteOptions) -> Result<Written, Error> {
+    pub async fn update_with(&self, value: Value, part: Part, options: WriteOptions) -> Result<Written, Error> {
+        // Only to find the object; it is admitted again as new content of what is stored.
+        let mut object = admit(value.clone(), None, options.strict)?.object;
+        locate(&mut object);
         let key = Key::of(&object)?;
-        self.rewrite(&key, part, options, |_| Ok(object.clone())).await
+        let mut value = value;
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("namespace".to_owned(), object.namespace().into());
+        }
+        self.admitted(&key, part, options, |_| Ok(value.clone())).await
     }
 
     /// Applies a merge patch (RFC 7386).
@@ -36,7 +47,9 @@ impl Objects {
     /// # Errors
     /// As [`Objects::patch`].
     pub async fn merge_patch(&self, key: &Key, patch: Value, part: Part) -> Result<Object, Error> {
-        let written = self.patch(key, &Patch::Merge(patch), part, WriteOptions::default()).await?;
+        let written = self
+            .patch(key, &Patch::Merge(patch), part, WriteOptions::default())
+            .await?;
         Ok(written.object)
     }
 
@@ -46,14 +59,8 @@ impl Objects {
     /// # Errors
     /// As [`Objects::update`]; [`Error::BadRequest`] or [`Error::Invalid`] for a patch that does not
     /// apply.
-    pub async fn patch(
-        &self,
-        key: &Key,
-        patch: &Patch,
-        part: Part,
-        options: WriteOptions,
-    ) -> Result<Written, Error> {
-        self.rewrite(key, part, options, |old| patched(key, old, patch)).await
+    pub async fn patch(&self, key: &Key, patch: &Patch, part: Part, options: WriteOptions) -> Result<Written, Error> {
+        self.admitted(key, part, options, |old| patched(key, old, patch)).await
     }
 
     /// Changes the status of the object with this UID, again and again until no other writer comes
@@ -85,8 +92,8 @@ impl Objects {
     /// # Errors
     /// [`Error::NotFound`] also when another object has the name now.
     pub async fn modify(&self, key: &Key, uid: &str, change: impl Fn(&mut Object)) -> Result<Object, Error> {
-        let written = self
-            .rewrite(key, Part::Whole, WriteOptions::default(), |old| {
+        let outcome = self
+            .rewrite(key, Part::Whole, false, |old| {
                 if old.metadata.uid.as_deref() != Some(uid) {
                     return Err(key.not_found());
                 }
@@ -95,7 +102,7 @@ impl Objects {
                 Ok(new)
             })
             .await?;
-        Ok(written.object)
+        Ok(outcome.object)
     }
 
     /// Removes a finalizer from the object with this UID; the object goes when it was the last one
@@ -115,14 +122,43 @@ impl Objects {
         }
     }
 
+    /// Read, change, admit, change by the rules, write.
+    async fn admitted(
+        &self,
+        key: &Key,
+        part: Part,
+        options: WriteOptions,
+        change: impl Fn(&Object) -> Result<Value, Error>,
+    ) -> Result<Written, Error> {
+        let kind = kind_of(key)?;
+        let mut warnings = Vec::new();
+        let outcome = self
+            .rewrite(key, part, options.dry_run, |old| {
+                let mut value = change(old)?;
+                let text = |path: &str| value.pointer(path).and_then(Value::as_str);
+                let (uid, version) = (text("/metadata/uid"), text("/metadata/resourceVersion"));
+                rules::check_preconditions(key, old, uid, version)?;
+                rules::confine(&mut value, old, kind, part);
+                let admitted = admit(value, Some(old), options.strict)?;
+                warnings = admitted.warnings;
+                Ok(admitted.object)
+            })
+            .await?;
+        Ok(Written {
+            object: outcome.object,
+            removed: outcome.removed,
+            warnings,
+        })
+    }
+
     /// Read, change by the rules, write.
     pub(crate) async fn rewrite(
         &self,
         key: &Key,
         part: Part,
-        options: WriteOptions,
-        change: impl Fn(&Object) -> Result<Object, Error>,
-    ) -> Result<Written, Error> {
+        dry_run: bool,
+        mut change: impl FnMut(&Object) -> Result<Object, Error>,
+    ) -> Result<Outcome, Error> {
         let kind = kind_of(key)?;
         let decide = |slot: &Slot| {
             let old = slot.live().ok_or_else(|| key.not_found())?;
@@ -135,12 +171,7 @@ impl Objects {
                 Ok(Plan::Put(Box::new(new)))
             }
         };
-        let Outcome { object, removed, .. } = self.inner.transact(key, options.dry_run, decide).await?;
-        Ok(Written {
-            object,
-            removed,
-            warnings: Vec::new(),
-        })
+        self.inner.transact(key, dry_run, decide).await
     }
 }
 
@@ -150,14 +181,14 @@ pub(crate) fn kind_of(key: &Key) -> Result<&'static Kind, Error> {
         .ok_or_else(|| Error::bad_request(format!("no resource {} is known", key.group_resource())))
 }
 
-fn patched(key: &Key, old: &Object, patch: &Patch) -> Result<Object, Error> {
+fn patched(key: &Key, old: &Object, patch: &Patch) -> Result<Value, Error> {
     let mut value = old.to_value();
     patch.apply(&mut value)?;
-    let new: Object = serde_json::from_value(value)
-        .map_err(|error| Error::bad_request(format!("the patch does not leave an object: {error}")))?;
-    let (was, is) = (&old.metadata, &new.metadata);
-    if is.name != was.name || is.namespace != was.namespace {
-        return Err(key.invalid("metadata.name", "Invalid value: field is immutable"));
+    for field in ["/metadata/name", "/metadata/namespace"] {
+        if value.pointer(field) != old.to_value().pointer(field) {
+            let field = field.trim_start_matches('/').replace('/', ".");
+            return Err(key.invalid(&field, "Invalid value: field is immutable"));
+        }
     }
-    Ok(new)
+    Ok(value)
 }

@@ -201,7 +201,10 @@ async fn event(
     unseen: &mut HashSet<Key>,
 ) -> Result<Option<WatchEvent>, Error> {
     let gone = matches!(step.kind, StepKind::Deleted | StepKind::Left);
-    let body = inner.body(&step.key, step.body).await?;
+    let mut body = inner.body(&step.key, step.body).await?;
+    if body.is_none() && step.kind == StepKind::Left {
+        body = inner.body(&step.key, step.version).await?;
+    }
     if gone {
         if unseen.remove(&step.key) {
             return Ok(None);
@@ -220,7 +223,11 @@ async fn event(
     if !scope.fields.needs_body() {
         return Ok(Some(upsert(object, added)));
     }
-    let before = match step.before.filter(|_| !added).and_then(|sequence| inner.cached(sequence)) {
+    let before = match step
+        .before
+        .filter(|_| !added)
+        .and_then(|sequence| inner.cached(sequence))
+    {
         Some(body) => selected(scope, &crate::inner::decode(&body, step.version, &step.key)?),
         // Nobody knows any more: one event too many does no harm.
         None => !added,

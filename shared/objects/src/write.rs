@@ -1,7 +1,7 @@
 //! One write: compare-and-set on the object's subject, read back when nobody answers, answered when
 //! the index has it.
 
-use tidemill_bus::{Message, Retry};
+use tidemill_bus::{Message, Retry, blob};
 use tidemill_messages::stream::OBJECTS;
 use tidemill_resources::Object;
 use tokio::time::{Instant, sleep};
@@ -114,7 +114,7 @@ impl Inner {
 
     fn encode(&self, key: &Key, object: &Object, remove: bool) -> Result<(Head, Vec<u8>), Error> {
         let mut head = Head::of(object, key, &self.options)?;
-        head.deleted = remove.then(|| self.options.clock.now());
+        head.deleted = remove.then(|| self.bus.now());
         let body = serde_json::to_vec(object).map_err(|source| Error::Internal {
             message: format!("{} {:?} cannot be written as JSON", key.group_resource(), key.name),
             source: Some(source.into()),
@@ -137,6 +137,9 @@ impl Inner {
             headers: head.headers(write),
             ..Message::new(key.subject(), body).expecting(expected)
         };
+        let message = blob::attach(&self.bus, message)
+            .await
+            .map_err(|error| Refused::Failed(error.into()))?;
         let deadline = Instant::now() + self.options.index_wait;
         loop {
             let error = match self.bus.publish(message.clone()).await {

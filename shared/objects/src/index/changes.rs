@@ -103,7 +103,10 @@ impl Index {
             return None;
         }
         let past = self.changes_after(cursor).map(|change| {
-            let gone = change.before.as_ref().filter(|_| change.after.is_none() || change.replaced());
+            let gone = change
+                .before
+                .as_ref()
+                .filter(|_| change.after.is_none() || change.replaced());
             Past {
                 key: key(change.kind, &change.namespace, &change.name),
                 deleted: gone.map(|state| state.uid),
@@ -122,7 +125,9 @@ impl Index {
 
     fn push_steps(&self, scope: &Scope, change: &Change, steps: &mut Vec<Step>) {
         let matches = |state: &State| {
-            scope.matches(&change.namespace, &change.name, |label| self.symbols.get(&state.labels, label))
+            scope.matches(&change.namespace, &change.name, |label| {
+                self.symbols.get(&state.labels, label)
+            })
         };
         let before = change.before.as_ref().filter(|state| matches(state));
         let after = change.after.as_ref().filter(|state| matches(state));
@@ -149,7 +154,7 @@ impl Index {
             (None, Some(new)) => push(StepKind::Added, new, sequence, sequence),
             (Some(_), Some(new)) => push(StepKind::Modified, new, sequence, sequence),
             (Some(old), None) if change.after.is_none() => push(StepKind::Deleted, old, sequence, sequence),
-            (Some(old), None) => push(StepKind::Left, old, sequence, sequence),
+            (Some(old), None) => push(StepKind::Left, old, sequence, old.sequence),
             (None, None) => {}
         }
     }

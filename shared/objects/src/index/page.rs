@@ -45,7 +45,9 @@ impl Index {
             if scope.namespace.as_ref().is_some_and(|wanted| **wanted != **namespace) {
                 continue;
             }
-            let after = cursor.filter(|(at, _)| **at == **namespace).map(|(_, name)| name.as_str());
+            let after = cursor
+                .filter(|(at, _)| **at == **namespace)
+                .map(|(_, name)| name.as_str());
             remaining += self.fill(&mut page, scope, namespace, names, after, limit);
         }
         page.more = remaining > 0;

@@ -69,7 +69,10 @@ impl Operation {
                 add(document, path, value)
             }
             Self::Copy { from, path } => {
-                let value = document.pointer(from).ok_or_else(|| fault(from, "does not exist"))?.clone();
+                let value = document
+                    .pointer(from)
+                    .ok_or_else(|| fault(from, "does not exist"))?
+                    .clone();
                 add(document, path, value)
             }
             Self::Test { path, value } => {
@@ -165,17 +168,32 @@ mod tests {
     fn operations_apply_in_order() {
         let document = json!({"spec": {"a~/b": 1, "list": [1, 2]}});
         for (operations, expected) in [
-            (json!([{"op": "replace", "path": "/spec/status", "value": "Cancelled"}]),
-             json!({"spec": {"a~/b": 1, "list": [1, 2], "status": "Cancelled"}})),
-            (json!([{"op": "add", "path": "/spec/list/1", "value": 9}, {"op": "add", "path": "/spec/list/-", "value": 3}]),
-             json!({"spec": {"a~/b": 1, "list": [1, 9, 2, 3]}})),
-            (json!([{"op": "remove", "path": "/spec/a~0~1b"}, {"op": "replace", "path": "/spec/list/0", "value": 7}]),
-             json!({"spec": {"list": [7, 2]}})),
-            (json!([{"op": "move", "from": "/spec/list", "path": "/all"}, {"op": "copy", "from": "/all/0", "path": "/one"}]),
-             json!({"spec": {"a~/b": 1}, "all": [1, 2], "one": 1})),
-            (json!([{"op": "test", "path": "/spec/list/0", "value": 1}]), document.clone()),
+            (
+                json!([{"op": "replace", "path": "/spec/status", "value": "Cancelled"}]),
+                json!({"spec": {"a~/b": 1, "list": [1, 2], "status": "Cancelled"}}),
+            ),
+            (
+                json!([{"op": "add", "path": "/spec/list/1", "value": 9}, {"op": "add", "path": "/spec/list/-", "value": 3}]),
+                json!({"spec": {"a~/b": 1, "list": [1, 9, 2, 3]}}),
+            ),
+            (
+                json!([{"op": "remove", "path": "/spec/a~0~1b"}, {"op": "replace", "path": "/spec/list/0", "value": 7}]),
+                json!({"spec": {"list": [7, 2]}}),
+            ),
+            (
+                json!([{"op": "move", "from": "/spec/list", "path": "/all"}, {"op": "copy", "from": "/all/0", "path": "/one"}]),
+                json!({"spec": {"a~/b": 1}, "all": [1, 2], "one": 1}),
+            ),
+            (
+                json!([{"op": "test", "path": "/spec/list/0", "value": 1}]),
+                document.clone(),
+            ),
         ] {
-            assert_eq!(patched(document.clone(), operations.clone()).unwrap(), expected, "{operations}");
+            assert_eq!(
+                patched(document.clone(), operations.clone()).unwrap(),
+                expected,
+                "{operations}"
+            );
         }
     }
 

@@ -58,7 +58,9 @@ impl FieldSelector {
         parts
             .map(|part| {
                 let requirement = requirement(part).ok_or_else(|| {
-                    Error::bad_request(format!("invalid field selector {part:?}: expected path=value or path!=value"))
+                    Error::bad_request(format!(
+                        "invalid field selector {part:?}: expected path=value or path!=value"
+                    ))
                 })?;
                 if !selectable(group, resource, &requirement.path) {
                     return Err(Error::bad_request(format!(
@@ -133,8 +135,7 @@ fn requirement(part: &str) -> Option<Requirement> {
 
 fn selectable(group: &str, resource: &str, path: &str) -> bool {
     let of_kind = FIELDS.iter().find(|(known, _)| group.is_empty() && *known == resource);
-    matches!(path, "metadata.name" | "metadata.namespace")
-        || of_kind.is_some_and(|(_, fields)| fields.contains(&path))
+    matches!(path, "metadata.name" | "metadata.namespace") || of_kind.is_some_and(|(_, fields)| fields.contains(&path))
 }
 
 /// A missing field is the empty text, as in Kubernetes.
@@ -181,7 +182,11 @@ mod tests {
     #[test]
     fn other_fields_are_refused() {
         for (text, resource) in [("status.phase=x", "tasks"), ("metadata.name", "pods"), ("=a", "pods")] {
-            assert_eq!(FieldSelector::parse(text, "", resource).unwrap_err().code(), 400, "{text}");
+            assert_eq!(
+                FieldSelector::parse(text, "", resource).unwrap_err().code(),
+                400,
+                "{text}"
+            );
         }
         assert!(FieldSelector::parse("status.phase=x", "tekton.dev", "pods").is_err());
     }
