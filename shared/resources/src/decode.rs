@@ -21,7 +21,8 @@ const MAX_FAULTS: usize = 20;
 
 /// Reads a value, adding every fault to `problems`.
 ///
-/// Unknown and misspelt fields are errors when `strict`, else warnings. The
+/// Unknown fields are errors when `strict`, else warnings; names in another case
+/// are always warnings. The
 /// result is absent when the value has faults of type.
 pub fn decode<T: DeserializeOwned>(value: &Value, strict: bool, problems: &mut Problems) -> Option<T> {
     let mut notes = Notes::default();
@@ -77,16 +78,16 @@ fn remove(value: &mut Value, path: &Path) -> bool {
 }
 
 fn tell(stray: Stray, strict: bool, problems: &mut Problems) {
-    let severity = if strict { Severity::Error } else { Severity::Warning };
     let name = match stray.path.segments().last() {
         Some(Segment::Key(name)) => name.clone(),
         _ => String::new(),
     };
     if let Some(meant) = stray.meant {
         let message = format!("field {name:?} is written {meant:?}");
-        problems.add(Problem::new(stray.path, message, severity).of_key());
+        problems.add(Problem::new(stray.path, message, Severity::Warning).of_key());
         return;
     }
+    let severity = if strict { Severity::Error } else { Severity::Warning };
     let problem = Problem::new(stray.path, format!("unknown field {name:?}"), severity).of_key();
     problems.add_near(problem, &name, stray.fields.iter().copied(), None);
 }

@@ -135,3 +135,36 @@ fn files_people_wrote_for_tekton_are_accepted_as_they_are() {
         );
     }
 }
+
+/// The scenarios' files: admitted, save those that are there to be refused.
+#[test]
+fn scenarios_are_admitted_or_refused_as_they_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let folder = entry.unwrap().path();
+        let Ok(bytes) = std::fs::read(folder.join("run.yaml")) else {
+            continue;
+        };
+        let expected = std::fs::read_to_string(folder.join("expected.yaml")).unwrap();
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let parsed = ManifestSet::parse(
+            &[File {
+                name: &name,
+                bytes: &bytes,
+            }],
+            &Limits::default(),
+            false,
+        );
+        let is_refused = expected.lines().any(|line| line.starts_with("refused:"));
+        match parsed {
+            Ok(set) => assert!(!is_refused && !set.manifests.is_empty(), "{name} was admitted"),
+            Err(found) => {
+                let lines: Vec<String> = found.iter().map(Diagnostic::render).collect();
+                assert!(is_refused, "{}", lines.join("\n"));
+            }
+        }
+        count += 1;
+    }
+    assert!(count > 0);
+}

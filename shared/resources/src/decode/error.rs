@@ -136,9 +136,8 @@ fn is_type_name(text: &str) -> bool {
 fn hint(unexpected: Unexpected<'_>, expected: &str) -> Option<&'static str> {
     let is_text = expected.contains("string");
     match unexpected {
-        Unexpected::Bool(_) | Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) if is_text => {
-            Some("put it in quotes")
-        }
+        Unexpected::Bool(_) if is_text => Some("put it in quotes: y, n, yes, no, on and off are booleans too"),
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) if is_text => Some("put it in quotes"),
         Unexpected::Str("true" | "false") if expected == "true or false" => Some("write it without quotes"),
         _ => None,
     }

@@ -77,7 +77,7 @@ fn faults_of_type_are_told_together() {
         lines,
         [
             "Error spec.description: found the number 7, expected a string (put it in quotes)",
-            r#"Error spec.tasks[0].name: found true, expected a string (put it in quotes)"#,
+            r#"Error spec.tasks[0].name: found true, expected a string (put it in quotes: y, n, yes, no, on and off are booleans too)"#,
             "Error spec.tasks[0].retries: found the number -1, expected a whole number, 0 or more",
             r#"Error spec.tasks[0].timeout: "soon" is not a duration, expected one such as 1h30m, 90s or 0"#,
             r#"Error spec.tasks[0].when[0].operator: "is" is not an operator, expected in or notin (or use `cel:`)"#,

@@ -42,12 +42,16 @@ fn name(param: &ParamSpec, at: At<'_>, problems: &mut Problems) {
 
 fn kind(param: &ParamSpec, at: At<'_>, problems: &mut Problems) {
     let kind = param.effective_type();
-    match &param.default {
-        Some(default) if default.kind() != kind => problems.add(
-            Problem::error(at.key("default"), format!("a default of type {}", default.kind()))
-                .expected(format!("type {kind}, as declared")),
-        ),
-        _ => {}
+    if let Some(default) = param.default.as_ref().filter(|default| default.kind() != kind) {
+        let problem = Problem::error(at.key("default"), format!("a default of type {}", default.kind()))
+            .expected(format!("type {kind}, as declared"));
+        // A list of anything but strings is one text, as with Tekton.
+        let is_mixed = default.as_str().is_some_and(|text| text.starts_with(['[', '{']));
+        problems.add(if is_mixed {
+            problem.hint("every element must be a string: put numbers, yes, no, y and n in quotes")
+        } else {
+            problem
+        });
     }
     if kind == ParamType::Object && param.properties.is_empty() && param.default.is_none() {
         problems.add(Problem::error(at.key("properties"), "is missing").expected("the keys of the object"));

@@ -64,7 +64,7 @@ fn definition(spec: &PipelineRunSpec, at: At<'_>, problems: &mut Problems) {
     }
 }
 
-/// Checks a run's parameters: nothing has run yet, so they cannot read results.
+/// Checks a run's parameters; what looks like a reference to a result stays text.
 pub(super) fn values(params: &[Param], at: At<'_>, problems: &mut Problems) {
     param::values(params, at, problems);
     for (index, param) in params.iter().enumerate() {
@@ -73,12 +73,10 @@ pub(super) fn values(params: &[Param], at: At<'_>, problems: &mut Problems) {
             .into_iter()
             .find(|found| found.reference.task_result().is_some())
         {
+            let message = format!("$({}) stays as it is", found.reference);
             problems.add(
-                Problem::error(
-                    at.index(index).key("value"),
-                    format!("$({}) in a run's parameter", found.reference),
-                )
-                .hint("no task has run when the parameters are read"),
+                Problem::warning(at.index(index).key("value"), message)
+                    .hint("no task has run when a run's parameters are read"),
             );
         }
     }

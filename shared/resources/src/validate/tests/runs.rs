@@ -110,7 +110,7 @@ fn other_fields_of_runs() {
     for (fields, expected) in [
         (
             json!({"params": [{"name": "p", "value": "$(tasks.a.results.b)"}]}),
-            "spec.params[0].value: $(tasks.a.results.b) in a run's parameter (no task has run when the parameters are read)",
+            "warning: spec.params[0].value: $(tasks.a.results.b) stays as it is (no task has run when a run's parameters are read)",
         ),
         (
             json!({"managedBy": "me"}),

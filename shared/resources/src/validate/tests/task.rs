@@ -129,6 +129,7 @@ fn declarations_are_checked() {
     let spec = json!({"steps": [{"image": "i"}], "params": [
         {"name": "a"}, {"name": "A"}, {"name": "1"}, {"name": ""},
         {"name": "t", "type": "array", "default": "x"},
+        {"name": "m", "type": "array", "default": ["x", true]},
         {"name": "o", "type": "object"},
         {"name": "e", "enum": ["x", "x"], "default": "y"},
     ], "results": [{"name": "r"}, {"name": "r"}, {"name": "-"}, {"name": "v", "value": "text"}, {"name": "w", "value": "$(steps.s.results.q)"}]});
@@ -139,9 +140,10 @@ fn declarations_are_checked() {
             r#"spec.params[2].name: "1" cannot be a parameter's name, expected letters, digits, dashes, dots and underscores, not beginning with a digit or dash"#,
             "spec.params[3].name: is missing",
             "spec.params[4].default: a default of type string, expected type array, as declared",
-            "spec.params[5].properties: is missing, expected the keys of the object",
-            r#"spec.params[6].default: "y" is not in the enum"#,
-            "spec.params[6].enum: a value stands twice",
+            "spec.params[5].default: a default of type string, expected type array, as declared (every element must be a string: put numbers, yes, no, y and n in quotes)",
+            "spec.params[6].properties: is missing, expected the keys of the object",
+            r#"spec.params[7].default: "y" is not in the enum"#,
+            "spec.params[7].enum: a value stands twice",
             r#"spec.results[1].name: result "r" is declared twice"#,
             r#"spec.results[2].name: "-" cannot be a result's name, expected letters, digits, and inner dashes, dots and underscores"#,
             "spec.results[3].value: not a step's result, expected $(steps.<step>.results.<result>), or no value at all",
