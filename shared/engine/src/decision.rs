@@ -228,10 +228,12 @@ pub enum Change {
         /// Why.
         reason: SkipReason,
     },
-    /// The task cannot run: a result it needs does not exist.
+    /// The task cannot run: a result it needs does not exist, or its matrix is none.
     Invalid {
         /// The pipeline task.
         task: String,
+        /// Reason with which the run fails.
+        reason: String,
         /// Which, and why.
         message: String,
     },

@@ -99,8 +99,10 @@ pub(crate) enum NodePhase {
         /// Why.
         reason: SkipReason,
     },
-    /// It cannot run: a result it needs does not exist.
+    /// It cannot run: a result it needs does not exist, or its matrix is none.
     Invalid {
+        /// Reason with which the run fails.
+        reason: String,
         /// Which, and why.
         message: String,
     },

@@ -51,13 +51,13 @@ impl RunState {
         }
     }
 
-    fn verdict_of_run(&self) -> (ConditionStatus, &'static str) {
+    fn verdict_of_run(&self) -> (ConditionStatus, &str) {
         let counts = &self.live.counts;
         let reason = match self.stop() {
             Some(Stop::Cancelled) => "Cancelled",
             Some(Stop::TimedOut | Stop::FinallyTimedOut | Stop::TasksTimedOut) => "PipelineRunTimeout",
             Some(Stop::VolumeFailed) => "CouldntCreateWorkspacePVC",
-            _ if counts.invalid > 0 => "PipelineValidationFailed",
+            _ if counts.invalid > 0 => self.invalid_reason(),
             _ if counts.timed_out > 0 => "PipelineRunTimeout",
             _ if counts.failed > 0 => "Failed",
             Some(Stop::GracefullyCancelled | Stop::GracefullyStopped) => "Cancelled",
@@ -66,6 +66,15 @@ impl RunState {
             _ => return (ConditionStatus::True, "Succeeded"),
         };
         (ConditionStatus::False, reason)
+    }
+
+    /// Reason of the first task that could not run.
+    fn invalid_reason(&self) -> &str {
+        let reasons = self.nodes.iter().find_map(|phase| match phase {
+            NodePhase::Invalid { reason, .. } => Some(reason.as_str()),
+            _ => None,
+        });
+        reasons.unwrap_or_default()
     }
 
     fn timed_out_message(&self) -> String {
@@ -113,7 +122,7 @@ impl RunState {
             counts.cancelled, counts.skipped
         );
         for phase in &self.nodes {
-            if let NodePhase::Invalid { message } = phase {
+            if let NodePhase::Invalid { message, .. } = phase {
                 text.push_str(&format!(". [User error] {message}"));
             }
         }

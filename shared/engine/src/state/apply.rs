@@ -55,13 +55,9 @@ impl RunState {
                 message,
             } => self.rejected(task, *at, reason, message)?,
             Change::Skipped { task, reason } => self.settle(task, NodePhase::Skipped { reason: *reason })?,
-            Change::Invalid { task, message } => {
-                self.settle(
-                    task,
-                    NodePhase::Invalid {
-                        message: message.clone(),
-                    },
-                )?;
+            Change::Invalid { task, reason, message } => {
+                let (reason, message) = (reason.clone(), message.clone());
+                self.settle(task, NodePhase::Invalid { reason, message })?;
             }
             Change::Stopped { stop, message } => self.stopped(*stop, message)?,
             Change::FinallyStarted { at } => self.start_finally(*at)?,

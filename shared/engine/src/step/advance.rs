@@ -66,10 +66,7 @@ impl Turn<'_> {
         let task = plan.task_name(node).to_owned();
         match guarded {
             Guarded::Skip(reason) => self.change(Change::Skipped { task, reason }),
-            Guarded::Invalid(message) => {
-                self.change(Change::Invalid { task, message })?;
-                self.stop(Stop::TaskFailed, "")
-            }
+            Guarded::Invalid(message) => self.invalid(task, Refusal::new("PipelineValidationFailed", message)),
             Guarded::Run if plan.task(node).matrix.is_some() => self.fan_out(plan, node, task),
             Guarded::Run if self.has_room() && self.state.queue.is_empty() => self.launch(plan, node, &task),
             Guarded::Run => self.change(Change::Queued { task }),
@@ -83,8 +80,14 @@ impl Turn<'_> {
                 reason: SkipReason::EmptyMatrix,
             }),
             Ok(combinations) => self.change(Change::FannedOut { task, combinations }),
-            Err(refusal) => self.reject(node, &task, &refusal),
+            Err(refusal) => self.invalid(task, refusal),
         }
+    }
+
+    fn invalid(&mut self, task: String, refusal: Refusal) -> Result<(), Error> {
+        let (reason, message) = (refusal.reason.to_owned(), refusal.message);
+        self.change(Change::Invalid { task, reason, message })?;
+        self.stop(Stop::TaskFailed, "")
     }
 
     /// Dispatches the first attempt of a task, or fails it if it cannot be run as it is.
