@@ -1,14 +1,13 @@
 //! The one way in: what is stored has passed here.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+mod core;
+mod understood;
 
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, ServiceAccount};
+use serde_json::{Map, Value};
 
 use crate::convert::{self, Conversion};
 use crate::decode::decode;
-use crate::default;
 use crate::kind::Kind;
 use crate::meta::ObjectMeta;
 use crate::object::{Object, Pipeline, PipelineRun, StepAction, Task, TaskRun};
@@ -16,8 +15,7 @@ use crate::path::At;
 use crate::problem::{Problem, Problems, one_of};
 use crate::similar::nearest;
 use crate::validate;
-
-mod core;
+use understood::Understood;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +63,14 @@ pub fn admit(mut value: Value, operation: Operation<'_>, strict: bool) -> Result
     let object = known(&value, &mut problems).and_then(|kind| {
         conversion = convert::to_v1(&mut value, &mut problems);
         let mut inner = Problems::default();
-        let object = read(kind, value, operation, strict, &mut inner);
+        let object = Read {
+            kind,
+            operation,
+            strict,
+        }
+        .object(value, &mut inner);
         // Problems found after conversion are told with the paths before it.
-        inner.rewrite(|path| conversion.original(path));
+        inner.rewrite(|problem| problem.path = conversion.original(&problem.path));
         problems.absorb(inner);
         object
     });
@@ -135,68 +138,6 @@ fn unknown_kind(api_version: &str, kind: &str) -> Problem {
     }
 }
 
-fn read(
-    kind: &'static Kind,
-    value: Value,
-    operation: Operation<'_>,
-    strict: bool,
-    problems: &mut Problems,
-) -> Option<Object> {
-    let cx = Read {
-        kind,
-        operation,
-        strict,
-    };
-    match (kind.group, kind.kind) {
-        ("tekton.dev", "Task") => cx.typed::<Task>(&value, default::task, validate::task, |_, _, _| {}, problems),
-        ("tekton.dev", "Pipeline") => {
-            cx.typed::<Pipeline>(&value, default::pipeline, validate::pipeline, |_, _, _| {}, problems)
-        }
-        ("tekton.dev", "TaskRun") => cx.typed::<TaskRun>(
-            &value,
-            default::task_run,
-            validate::task_run,
-            validate::task_run_update,
-            problems,
-        ),
-        ("tekton.dev", "PipelineRun") => cx.typed::<PipelineRun>(
-            &value,
-            default::pipeline_run,
-            validate::pipeline_run,
-            validate::pipeline_run_update,
-            problems,
-        ),
-        ("tekton.dev", "StepAction") => cx.typed::<StepAction>(
-            &value,
-            default::step_action,
-            validate::step_action,
-            |_, _, _| {},
-            problems,
-        ),
-        ("", "Secret") => cx.typed::<Secret>(
-            &value,
-            core::fill_secret,
-            validate::secret,
-            core::secret_update,
-            problems,
-        ),
-        ("", "ConfigMap") => {
-            cx.typed::<ConfigMap>(&value, |_| {}, validate::config_map, core::config_map_update, problems)
-        }
-        ("", "ServiceAccount") => {
-            cx.typed::<ServiceAccount>(&value, |_| {}, validate::service_account, |_, _, _| {}, problems)
-        }
-        ("", "PersistentVolumeClaim") => cx.typed::<PersistentVolumeClaim>(
-            &value,
-            core::fill_claim,
-            validate::persistent_volume_claim,
-            |_, _, _| {},
-            problems,
-        ),
-        _ => cx.kept(value, problems),
-    }
-}
-
 struct Read<'a> {
     kind: &'static Kind,
     operation: Operation<'a>,
@@ -204,27 +145,44 @@ struct Read<'a> {
 }
 
 impl Read<'_> {
+    fn object(&self, value: Value, problems: &mut Problems) -> Option<Object> {
+        match (self.kind.group, self.kind.kind) {
+            ("tekton.dev", "Task") => self.typed::<Task>(&value, problems),
+            ("tekton.dev", "Pipeline") => self.typed::<Pipeline>(&value, problems),
+            ("tekton.dev", "TaskRun") => self.typed::<TaskRun>(&value, problems),
+            ("tekton.dev", "PipelineRun") => self.typed::<PipelineRun>(&value, problems),
+            ("tekton.dev", "StepAction") => self.typed::<StepAction>(&value, problems),
+            ("", "Secret") => self.secret(&value, problems),
+            ("", "ConfigMap") => self.typed::<ConfigMap>(&value, problems),
+            ("", "ServiceAccount") => self.typed::<ServiceAccount>(&value, problems),
+            ("", "PersistentVolumeClaim") => self.typed::<PersistentVolumeClaim>(&value, problems),
+            _ => self.kept(value, problems),
+        }
+    }
+
     /// An object of a kind that is understood.
-    fn typed<T: DeserializeOwned + Serialize>(
-        &self,
-        value: &Value,
-        fill: fn(&mut T),
-        check: fn(&T, &mut Problems),
-        check_update: fn(&T, &T, &mut Problems),
-        problems: &mut Problems,
-    ) -> Option<Object> {
+    fn typed<T: Understood>(&self, value: &Value, problems: &mut Problems) -> Option<Object> {
         let mut typed: T = decode(value, self.strict, problems)?;
-        fill(&mut typed);
+        typed.fill();
         let object: Object = serde_json::to_value(&typed).and_then(serde_json::from_value).ok()?;
         validate::metadata(self.kind, &object.metadata, problems);
-        check(&typed, problems);
+        typed.check(problems);
         if let Operation::Update { old } = self.operation {
             validate::same_object(old, &object, problems);
-            if let Ok(old) = serde_json::from_value(old.to_value()) {
-                check_update(&old, &typed, problems);
+            if let Ok(old) = serde_json::from_value::<T>(old.to_value()) {
+                typed.check_update(&old, problems);
             }
         }
         Some(object)
+    }
+
+    /// A Secret: what is wrong is told without what it holds.
+    fn secret(&self, value: &Value, problems: &mut Problems) -> Option<Object> {
+        let mut inner = Problems::default();
+        let object = self.typed::<Secret>(value, &mut inner);
+        inner.rewrite(core::without_value);
+        problems.absorb(inner);
+        object
     }
 
     /// An object of a kind that is only stored: metadata is checked, the rest stays.

@@ -12,6 +12,7 @@ pub mod convert;
 pub mod decode;
 pub mod default;
 pub mod duration;
+pub mod fit;
 pub mod kind;
 pub mod lookup;
 pub mod manifest;

@@ -193,11 +193,9 @@ impl Problems {
         other.list.into_iter().for_each(|problem| self.add(problem));
     }
 
-    /// Rewrites every path, for problems found in a converted object.
-    pub(crate) fn rewrite(&mut self, rewrite: impl Fn(&Path) -> Path) {
-        for problem in &mut self.list {
-            problem.path = rewrite(&problem.path);
-        }
+    /// Rewrites every problem, for those found in a converted object.
+    pub(crate) fn rewrite(&mut self, rewrite: impl FnMut(&mut Problem)) {
+        self.list.iter_mut().for_each(rewrite);
     }
 }
 

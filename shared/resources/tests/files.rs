@@ -123,6 +123,7 @@ fn files_people_wrote_for_tekton_are_accepted_as_they_are() {
             assert_eq!(set.warnings, [], "{}", file.0);
             assert_stable(&set);
         }
+        assert_eq!(parse(&folder).misfits("default"), []);
         let lines: Vec<String> = parse(&folder)
             .dangling("default", &Nothing)
             .iter()

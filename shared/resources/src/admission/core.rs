@@ -3,7 +3,7 @@
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 
-use crate::path::At;
+use crate::path::{At, Segment};
 use crate::problem::{Problem, Problems};
 
 /// `stringData` goes into `data` and wins there; the type is `Opaque` unless named.
@@ -17,6 +17,22 @@ pub(super) fn fill_secret(secret: &mut Secret) {
         );
     }
     secret.type_.get_or_insert_with(|| "Opaque".to_owned());
+}
+
+/// Replaces the text of a fault of type in a Secret's data, which would show the value.
+pub(super) fn without_value(problem: &mut Problem) {
+    let field = match problem.path.segments() {
+        [Segment::Key(field), Segment::Key(_)] => field.as_str(),
+        _ => return,
+    };
+    match field {
+        "stringData" => "not a string".clone_into(&mut problem.message),
+        "data" if !problem.message.contains("cannot be a key") => {
+            "not text in base64".clone_into(&mut problem.message);
+            problem.hint = Some("plain text goes under stringData".to_owned());
+        }
+        _ => {}
+    }
 }
 
 /// A claim is for a file system unless it says otherwise.

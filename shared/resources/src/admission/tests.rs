@@ -97,3 +97,23 @@ fn at_most_fifty_problems_are_told() {
         "349 more problems, only the first 50 are told"
     );
 }
+
+#[test]
+fn errors_do_not_show_what_a_secret_holds() {
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+        "data": {"a": "hunter2!"}, "stringData": {"pin": 4711}});
+    let mut lines: Vec<String> = admit(secret, Operation::Create, false)
+        .unwrap_err()
+        .problems
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "data.a: not text in base64 (plain text goes under stringData)",
+            "stringData.pin: not a string, expected a string (put it in quotes)",
+        ]
+    );
+}

@@ -78,6 +78,11 @@ impl Place {
         self.document
     }
 
+    /// Lines of a document with a Secret are not shown.
+    fn is_secret(&self) -> bool {
+        self.root.has_secret()
+    }
+
     pub(super) fn locate(&self, mut problem: Problem) -> Diagnostic {
         problem.path = Path::from([self.prefix.as_slice(), problem.path.segments()].concat());
         let mark = self.root.find(&problem.path, problem.at_key);
@@ -86,7 +91,11 @@ impl Place {
             document: Some(self.document),
             problem,
             position: Some(mark.into()),
-            text: self.source.line(mark.line),
+            text: if self.is_secret() {
+                None
+            } else {
+                self.source.line(mark.line)
+            },
         }
     }
 }
@@ -107,8 +116,16 @@ impl Diagnostic {
     pub(super) fn broken(file: &str, bytes: &[u8], broken: Broken) -> Self {
         let mut problem = Problem::new(Path::default(), broken.message, Severity::Error);
         problem.expected = broken.expected;
-        // A file over its limit has no mark and is not looked through.
-        let text = broken.mark.and_then(|mark| Source::new(bytes).line(mark.line));
+        // A file over its limit has no mark and is not looked through; one that
+        // may hold a Secret is not shown.
+        let text = broken.mark.and_then(|mark| {
+            let source = Source::new(bytes);
+            if source.may_hold_secret() {
+                None
+            } else {
+                source.line(mark.line)
+            }
+        });
         let position = broken.mark.map(Position::from);
         Self {
             file: file.to_owned(),

@@ -20,6 +20,13 @@ impl Source {
         Self { text, starts }
     }
 
+    /// Whether the text names the kind Secret, however it is written.
+    pub(super) fn may_hold_secret(&self) -> bool {
+        self.text
+            .lines()
+            .any(|line| line.contains("kind") && line.contains("Secret"))
+    }
+
     /// A line, from 1, without its end.
     pub(super) fn line(&self, number: usize) -> Option<String> {
         let start = *self.starts.get(number.checked_sub(1)?)?;

@@ -183,6 +183,17 @@ error: pipeline.yaml, document 1, items[1].metadata.name: \"B\" cannot be a name
 }
 
 #[test]
+fn lines_of_secrets_are_not_shown() {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {pin: 4711, word: hunter2}\n";
+    assert_eq!(
+        refused(text),
+        ["error: pipeline.yaml, document 1, stringData.pin: not a string: expected a string (put it in quotes)"]
+    );
+    let broken = refused(&text.replace("hunter2}", "hunter2"));
+    assert!(broken.len() == 1 && !broken[0].contains("hunter2"), "{broken:?}");
+}
+
+#[test]
 fn json_is_read_as_well() {
     let text = "{\n\t\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\",\n\t\"metadata\": {\"name\": \"a\"}, \"data\": {\"k\": \"a\\n\\u00e4\\/\"}}";
     let set = parse(text).unwrap();

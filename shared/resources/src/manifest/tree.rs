@@ -96,6 +96,20 @@ impl Node {
         }
     }
 
+    /// Whether it is a Secret, or a list with one.
+    pub(super) fn has_secret(&self) -> bool {
+        let Content::Map(entries) = &self.content else {
+            return false;
+        };
+        entries
+            .iter()
+            .any(|entry| match (entry.key.as_str(), &entry.value.content) {
+                ("kind", Content::Scalar(kind)) => kind == "Secret",
+                ("items", Content::List(items)) => items.iter().any(|item| item.has_secret()),
+                _ => false,
+            })
+    }
+
     /// Where a path leads, or the deepest part of it that is there.
     ///
     /// A list or object is shown by its key, a scalar by itself unless `at_key`.
