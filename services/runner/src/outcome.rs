@@ -101,6 +101,7 @@ impl Progress {
     }
 
     fn container_started(&mut self, container: &str, at: Timestamp) {
+        self.started(at);
         if let Some(step) = self.step(container) {
             states::run(&mut step.waiting, &mut step.running, at);
         } else if let Some(sidecar) = self.sidecar(container) {

@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod fact;
 pub mod frame;
 pub mod identity;
+pub mod log;
 pub mod outcome;
 pub mod plan;
 pub mod report;

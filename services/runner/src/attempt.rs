@@ -1,0 +1,130 @@
+//! One attempt in the hands of this runner, from its claim to the removal of what it left.
+//!
+//! Each attempt is a task of its own. It ends in one of three ways: it is over; it is let go and runs
+//! on for the next owner; or it turned out to be somebody else's.
+
+mod facts;
+mod logs;
+mod playing;
+mod sandbox;
+mod start;
+mod takeover;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tidemill_bus::{Bus, Delivery};
+use tidemill_messages::{AttemptKey, AttemptOutcome, CancelReason, Ending, StartTask};
+use tokio::sync::watch;
+
+use crate::backend::Backend;
+use crate::claim::Link;
+use crate::identity::Identity;
+use crate::lease::Hold;
+use crate::slots::{Slot, Slots};
+
+pub(crate) use takeover::payload;
+
+/// What all attempts of a class share.
+pub(crate) struct Context {
+    pub(crate) bus: Bus,
+    pub(crate) me: Identity,
+    pub(crate) hold: Hold,
+    pub(crate) slots: Slots,
+    pub(crate) pods: tidemill_pod::Options,
+    pub(crate) backend: Arc<dyn Backend>,
+}
+
+/// What the core asks of an attempt; newer orders come on top of earlier ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Orders {
+    /// End it.
+    pub(crate) cancel: Option<CancelReason>,
+    /// Grows with each new connection: a cancel command may have been missed.
+    pub(crate) connections: u64,
+    /// Let go of it (R3).
+    pub(crate) let_go: bool,
+}
+
+/// A task as it came from its class's consumer.
+pub(crate) struct Task {
+    pub(crate) delivery: Delivery,
+    pub(crate) key: AttemptKey,
+    pub(crate) command: Arc<StartTask>,
+    pub(crate) class: String,
+    pub(crate) priority: u8,
+}
+
+/// How it ended here.
+pub(crate) enum End {
+    /// Nothing is left to do.
+    Over,
+    /// It waits for its next owner.
+    LetGo,
+    /// Somebody else's claim is newer. The task was not acknowledged.
+    Held(Link, Box<Task>),
+}
+
+/// One attempt.
+pub(crate) struct Attempt {
+    context: Arc<Context>,
+    key: AttemptKey,
+    orders: watch::Receiver<Orders>,
+    /// Set once a claim of ours is stored: the task may be acknowledged.
+    claimed: Arc<AtomicBool>,
+    traceparent: String,
+    /// To be acknowledged once the claim is stored and the attempt on its way.
+    delivery: Option<Delivery>,
+    slot: Option<Slot>,
+}
+
+impl Attempt {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        key: AttemptKey,
+        orders: watch::Receiver<Orders>,
+        claimed: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            context,
+            key,
+            orders,
+            claimed,
+            traceparent: String::new(),
+            delivery: None,
+            slot: None,
+        }
+    }
+
+    async fn acknowledge(&mut self) {
+        if let Some(delivery) = self.delivery.take() {
+            delivery.ack().await;
+        }
+    }
+
+    fn claim_is_stored(&self, sequence: u64) {
+        self.claimed.store(true, Ordering::Relaxed);
+        tracing::debug!(attempt = %self.key, sequence, "The claim is stored.");
+    }
+
+    /// The outcome of an attempt of which nothing was started.
+    fn unstarted(&self, ending: Ending) -> AttemptOutcome {
+        AttemptOutcome {
+            ending,
+            pod_name: String::new(),
+            started_at: None,
+            completed_at: self.context.bus.now(),
+            steps: Vec::new(),
+            sidecars: Vec::new(),
+            results: Vec::new(),
+        }
+    }
+
+    /// The outcome of an attempt that was cancelled before its start.
+    fn cancelled(&self, reason: CancelReason) -> AttemptOutcome {
+        self.unstarted(match reason {
+            CancelReason::Cancelled => Ending::Cancelled,
+            CancelReason::TimedOut => Ending::TimedOut,
+        })
+    }
+}

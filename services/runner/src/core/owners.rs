@@ -1,0 +1,149 @@
+//! Who owns what: attempts that ended here, belong to others, or have no owner any more.
+
+use std::time::Duration;
+
+use tidemill_messages::AttemptKey;
+use tidemill_messages::claim::Claim;
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+use super::{Core, SWEEP, SWEEP_SOON};
+use crate::attempt::{End, Task};
+use crate::claim::Link;
+use crate::peers::{Peer, Standing};
+use crate::sweep::{self, Findings, Known};
+
+/// A task whose owner is not known to live is asked for again after this long; by then it is known.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+impl Core {
+    pub(super) async fn attempt_ended(&mut self, ended: Result<(AttemptKey, End), JoinError>) {
+        let (key, end) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::error!(%error, "A fault of the runner ended an attempt; it is looked for.");
+                self.table.close_broken();
+                self.sweep_soon();
+                return;
+            }
+        };
+        let class = self.table.close(&key);
+        match end {
+            End::Over => {}
+            End::Held(link, task) => self.held(link, *task).await,
+            End::LetGo if self.lost_since.is_some() => {
+                self.let_go.extend(class.map(|class| (key, class)));
+            }
+            End::LetGo => self.sweep_soon(),
+        }
+    }
+
+    /// A delivered task somebody has claimed already.
+    async fn held(&mut self, link: Link, task: Task) {
+        let claim = &link.claim;
+        let dispatched = task.delivery.message.sequence;
+        let is_given_back = claim.command_sequence < dispatched;
+        let is_orphaned = claim.runner == self.me.id || self.dead.contains(&claim.runner);
+        // The planner ended the attempt, or dispatched it again after this message.
+        if claim.runner == Claim::PLANNER || claim.command_sequence > dispatched {
+            task.delivery.ack().await;
+        } else if is_orphaned {
+            self.take_over(task.key.clone(), link, &task.class.clone(), Some(task));
+        } else if is_given_back {
+            self.take_back(link, task);
+        } else {
+            match self.standing(&claim.runner) {
+                // It adopts, or the planner gives the attempt up.
+                Some(Standing::Alive | Standing::Dead) => task.delivery.ack().await,
+                Some(Standing::Unknown) | None => task.delivery.retry_after(ASK_AGAIN).await,
+            }
+        }
+    }
+
+    fn standing(&self, runner: &str) -> Option<Standing> {
+        self.peers.borrow().get(runner).map(|peer| peer.standing)
+    }
+
+    fn take_over(&mut self, key: AttemptKey, link: Link, class: &str, task: Option<Task>) {
+        let Some(context) = self.contexts.get(class).cloned() else {
+            return;
+        };
+        let attempt = self.table.open(context, key.clone());
+        self.attempts
+            .spawn(async move { (key, attempt.take_over(link, task).await) });
+    }
+
+    fn take_back(&mut self, link: Link, task: Task) {
+        let Some(context) = self.contexts.get(&task.class).cloned() else {
+            return;
+        };
+        let key = task.key.clone();
+        let attempt = self.table.open(context, key.clone());
+        self.attempts
+            .spawn(async move { (key, attempt.take_back(link, task).await) });
+    }
+
+    /// Finds who died and whether this runner is alone.
+    pub(super) fn peers_changed(&mut self) {
+        let peers = self.peers.borrow_and_update();
+        let shares = |peer: &Peer| {
+            let classes = &peer.lease.classes;
+            classes.iter().any(|class| self.contexts.contains_key(class))
+        };
+        self.is_alone = !peers
+            .values()
+            .any(|peer| peer.standing != Standing::Dead && shares(peer));
+        let dead = peers
+            .iter()
+            .filter(|(_, peer)| peer.standing == Standing::Dead && peer.lease.place == self.me.place && shares(peer));
+        let dead = dead.map(|(id, _)| id.clone()).collect();
+        drop(peers);
+        let is_new = !self.dead.is_superset(&dead);
+        self.dead = dead;
+        if is_new {
+            self.sweep();
+        }
+    }
+
+    /// Searches the place of each class, unless a search is under way.
+    pub(super) fn sweep(&mut self) {
+        self.sweep_at = Instant::now() + SWEEP;
+        if self.lost_since.is_some() {
+            return;
+        }
+        if !self.sweeps.is_empty() {
+            self.sweep_soon();
+            return;
+        }
+        for (class, context) in &self.contexts {
+            let known = Known {
+                active: self.table.keys(),
+                dead: self.dead.clone(),
+                suspects: self.suspects.remove(class).unwrap_or_default(),
+            };
+            let (class, context) = (class.clone(), context.clone());
+            self.sweeps.spawn(async move {
+                let findings = sweep::sweep(&context.bus, &*context.backend, &context.me, &known).await;
+                (class, findings)
+            });
+        }
+    }
+
+    pub(super) fn sweep_soon(&mut self) {
+        self.sweep_at = self.sweep_at.min(Instant::now() + SWEEP_SOON);
+    }
+
+    pub(super) fn swept(&mut self, swept: Result<(String, Findings), JoinError>) {
+        let Ok((class, findings)) = swept else {
+            self.sweep_soon();
+            return;
+        };
+        self.suspects.insert(class.clone(), findings.suspects);
+        for (key, link) in findings.orphans {
+            // It may have been taken since, and a lost lease forbids it.
+            if self.lost_since.is_none() && !self.table.contains(&key) {
+                self.take_over(key, link, &class, None);
+            }
+        }
+    }
+}

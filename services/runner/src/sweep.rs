@@ -1,0 +1,67 @@
+//! What lies in this runner's place and is not in its hands: to be adopted, or to be removed.
+
+use std::collections::HashSet;
+
+use tidemill_bus::Bus;
+use tidemill_messages::AttemptKey;
+use tidemill_messages::claim::Claim;
+use tidemill_telemetry::Chain;
+
+use crate::backend::Backend;
+use crate::claim::{self, Link};
+use crate::identity::Identity;
+
+/// What the core knows when a sweep starts.
+pub(crate) struct Known {
+    /// Attempts in its hands.
+    pub(crate) active: HashSet<AttemptKey>,
+    /// Runners of this place that are dead.
+    pub(crate) dead: HashSet<String>,
+    /// Attempts that were nobody's at the sweep before. Once is too early: their runner may be about
+    /// to claim them.
+    pub(crate) suspects: HashSet<AttemptKey>,
+}
+
+/// What a sweep found.
+#[derive(Default)]
+pub(crate) struct Findings {
+    /// Attempts of dead owners, or of earlier lives of this runner.
+    pub(crate) orphans: Vec<(AttemptKey, Link)>,
+    /// Attempts that are nobody's.
+    pub(crate) suspects: HashSet<AttemptKey>,
+}
+
+/// Looks at everything in the place. An attempt whose claim cannot be read now is left to the next
+/// sweep.
+pub(crate) async fn sweep(bus: &Bus, backend: &dyn Backend, me: &Identity, known: &Known) -> Findings {
+    let mut findings = Findings::default();
+    let keys = match backend.found().await {
+        Ok(keys) => keys,
+        Err(error) => {
+            tracing::warn!(class = backend.class(), error = %Chain(&error), "The place cannot be searched.");
+            return findings;
+        }
+    };
+    for key in keys.into_iter().filter(|key| !known.active.contains(key)) {
+        match claim::read(bus, &key).await {
+            Err(_) => {}
+            Ok(Some(link)) if link.claim.runner == me.id || known.dead.contains(&link.claim.runner) => {
+                findings.orphans.push((key, link));
+            }
+            Ok(Some(link)) if link.claim.runner != Claim::PLANNER => {}
+            // Nobody's, or given up by the planner.
+            Ok(_) if known.suspects.contains(&key) => remove(backend, &key).await,
+            Ok(_) => {
+                findings.suspects.insert(key);
+            }
+        }
+    }
+    findings
+}
+
+async fn remove(backend: &dyn Backend, key: &AttemptKey) {
+    tracing::info!(attempt = %key, "What nobody owns is removed.");
+    if let Err(error) = backend.discard(key).await {
+        tracing::warn!(attempt = %key, error = %Chain(&error), "What an attempt left could not be removed.");
+    }
+}

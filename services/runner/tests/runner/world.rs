@@ -1,0 +1,172 @@
+//! A bus with its streams, a planner played by the test, and runners that can be killed.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::TempDir;
+use tidemill_bus::{Bus, Memory, Message, Stored, blob, layout};
+use tidemill_messages::envelope::{RUN_OVER, VERSION};
+use tidemill_messages::{
+    AttemptKey, AttemptOutcome, CancelReason, CancelTask, Ending, Fact, FactBody, StartTask, decode, encode, stream,
+    subject,
+};
+use tidemill_runner::{Error, Runner, Settings};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::place::Place;
+
+const RUN: &str = "run-1";
+const PATIENCE: Duration = Duration::from_secs(900);
+
+pub(crate) struct World {
+    pub(crate) memory: Memory,
+    pub(crate) bus: Bus,
+    pub(crate) place: Place,
+    directory: TempDir,
+}
+
+/// A runner's process.
+pub(crate) struct Process {
+    handle: JoinHandle<Result<(), Error>>,
+    stop: CancellationToken,
+}
+
+impl World {
+    /// With a run that goes on.
+    pub(crate) async fn new() -> Self {
+        let world = Self::without_run().await;
+        world.decide(false).await;
+        world
+    }
+
+    pub(crate) async fn without_run() -> Self {
+        let memory = Memory::default();
+        let bus = memory.connect();
+        layout::ensure(&bus, &layout::Limits::default()).await.unwrap();
+        Self {
+            memory,
+            bus,
+            place: Place::new(),
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn settings(&self, id: &str) -> Settings {
+        Settings {
+            id: id.to_owned(),
+            place: "here".to_owned(),
+            state_dir: self.directory.path().to_owned(),
+            slots: 4,
+            ..Settings::default()
+        }
+    }
+
+    pub(crate) fn runner(&self, id: &str) -> Process {
+        self.runner_with(self.settings(id), &self.place)
+    }
+
+    pub(crate) fn runner_with(&self, settings: Settings, place: &Place) -> Process {
+        let bus = self.memory.connect();
+        let runner = Runner::new(settings, bus, vec![std::sync::Arc::new(place.clone())]);
+        let stop = CancellationToken::new();
+        let handle = tokio::spawn(runner.run(stop.clone()));
+        Process { handle, stop }
+    }
+
+    pub(crate) async fn decide(&self, is_over: bool) {
+        let message = Message::new(subject::decision(RUN), "{}").header(RUN_OVER, is_over.to_string());
+        self.bus.publish(message).await.unwrap();
+    }
+
+    /// Dispatches the first attempt of `task`; gives its key and the sequence of the command.
+    pub(crate) async fn dispatch(&self, task: &str) -> AttemptKey {
+        self.dispatch_with(task, 5).await.0
+    }
+
+    pub(crate) async fn dispatch_with(&self, task: &str, priority: u8) -> (AttemptKey, u64) {
+        let (key, message) = self.command(task, priority);
+        let sequence = self.bus.publish(message.expecting(0)).await.unwrap();
+        (key, sequence)
+    }
+
+    pub(crate) fn command(&self, task: &str, priority: u8) -> (AttemptKey, Message) {
+        let command: StartTask = serde_json::from_value(json!({
+            "version": 1, "task": task, "attempt": 0,
+            "run": {"kind": "PipelineRun", "namespace": "default", "name": "release", "uid": RUN},
+            "taskRun": {"name": format!("release-{task}"), "uid": "task-run-uid"},
+            "spec": {"steps": [{"name": "work", "image": "registry.example/work", "command": ["work"]}]},
+            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        }))
+        .unwrap();
+        let key = command.key();
+        let subject = subject::task(&key, "process", priority);
+        let payload = encode(&subject, &command).unwrap();
+        (key, Message::new(subject, payload))
+    }
+
+    pub(crate) async fn cancel(&self, key: &AttemptKey, reason: CancelReason) {
+        let subject = subject::cancel(key);
+        let command = CancelTask {
+            version: VERSION,
+            reason,
+            at: self.bus.now(),
+        };
+        let payload = encode(&subject, &command).unwrap();
+        self.bus
+            .publish(Message::new(subject, payload).expecting(0))
+            .await
+            .unwrap();
+    }
+
+    /// Waits for the outcome of an attempt.
+    pub(crate) async fn finished(&self, key: &AttemptKey) -> AttemptOutcome {
+        let stored = self.first(stream::FACTS, &subject::attempt_fact(key, "finished")).await;
+        let payload = blob::payload(&self.bus, &stored).await.unwrap();
+        let fact: Fact = decode(&stored.subject, &payload).unwrap();
+        match fact.body {
+            FactBody::AttemptFinished { outcome, .. } => outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) async fn ending(&self, key: &AttemptKey) -> Ending {
+        self.finished(key).await.ending
+    }
+
+    /// Waits for the first message of a filter.
+    pub(crate) async fn first(&self, stream: &str, filter: &str) -> Stored {
+        let mut reader = self.bus.reader(stream, filter, 0, false).await.unwrap();
+        let first = timeout(PATIENCE, reader.next()).await;
+        first.unwrap_or_else(|_| panic!("nothing on {filter}")).unwrap()
+    }
+
+    pub(crate) async fn all(&self, stream: &str, filter: &str) -> Vec<Stored> {
+        self.bus.read_all(stream, filter, 0, false).await.unwrap()
+    }
+
+    /// Lets `span` pass, in which everything that is due happens.
+    pub(crate) async fn pass(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+}
+
+impl Process {
+    /// As SIGKILL does.
+    pub(crate) async fn kill(self) {
+        self.handle.abort();
+        assert!(self.handle.await.unwrap_err().is_cancelled());
+    }
+
+    /// As SIGTERM does.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.handle.await.unwrap().unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(self) -> Result<(), Error> {
+        timeout(PATIENCE, self.handle).await.unwrap().unwrap()
+    }
+}
