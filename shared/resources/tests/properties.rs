@@ -81,7 +81,54 @@ fn object() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A pipeline of tasks that wait for each other by order or by a result, and its edges.
+fn graph() -> impl Strategy<Value = (Value, Vec<(usize, usize)>)> {
+    (2_usize..9)
+        .prop_flat_map(|count| (Just(count), prop::collection::vec((0..count, 0..count, any::<bool>()), 0..10)))
+        .prop_map(|(count, edges)| {
+            let task = |node: usize| {
+                let of = |by_order: bool| edges.iter().filter(move |edge| edge.0 == node && edge.2 == by_order);
+                let after: Vec<String> = of(true).map(|edge| format!("t{}", edge.1)).collect();
+                let reads: Vec<String> = of(false).map(|edge| format!("$(tasks.t{}.results.r)", edge.1)).collect();
+                serde_json::json!({"name": format!("t{node}"), "taskRef": {"name": "x"}, "runAfter": after,
+                    "params": [{"name": "p", "value": reads}]})
+            };
+            let tasks: Vec<Value> = (0..count).map(task).collect();
+            let pipeline = serde_json::json!({"apiVersion": "tekton.dev/v1", "kind": "Pipeline", "metadata": {"name": "p"}, "spec": {"tasks": tasks}});
+            (pipeline, edges.iter().map(|edge| (edge.0, edge.1)).collect())
+        })
+}
+
+/// Whether some node reaches itself, by closing the relation.
+fn has_cycle(edges: &[(usize, usize)]) -> bool {
+    let mut reach = [[false; 9]; 9];
+    edges.iter().for_each(|(from, to)| reach[*from][*to] = true);
+    for middle in 0..9 {
+        for from in 0..9 {
+            for to in 0..9 {
+                reach[from][to] |= reach[from][middle] && reach[middle][to];
+            }
+        }
+    }
+    (0..9).any(|node| reach[node][node])
+}
+
 proptest! {
+    #[test]
+    fn a_graph_is_refused_exactly_when_it_has_a_cycle((pipeline, edges) in graph()) {
+        match admit(pipeline, Operation::Create, true) {
+            Ok(admitted) => {
+                prop_assert!(!has_cycle(&edges));
+                let again = admit(admitted.object.to_value(), Operation::Create, true).unwrap();
+                prop_assert_eq!(again.object, admitted.object);
+            }
+            Err(rejected) => {
+                prop_assert!(has_cycle(&edges), "{}", rejected);
+                prop_assert_eq!(rejected.problems.len(), 1);
+            }
+        }
+    }
+
     #[test]
     fn a_duration_is_read_as_it_was_written(nanoseconds in any::<i64>()) {
         let duration = Duration::from_nanos(nanoseconds);
