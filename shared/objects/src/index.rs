@@ -16,11 +16,12 @@ use tidemill_resources::Kind;
 use uuid::Uuid;
 
 pub(crate) use changes::{Past, Step, StepKind};
-pub(crate) use entry::{Known, Link};
+pub use entry::Known;
+pub(crate) use entry::Link;
 pub(crate) use page::{Page, Row};
 
+use crate::Key;
 use crate::head::Head;
-use crate::{Key, Scope};
 use changes::Change;
 use entry::{Entry, Owner, State};
 use symbols::Symbols;
@@ -177,6 +178,11 @@ impl Index {
             Some(names.keys().map(move |name| key(kind, namespace, name)))
         });
         all.flatten().collect()
+    }
+
+    /// Whether a namespace holds nothing.
+    pub(crate) fn is_empty(&self, namespace: &str) -> bool {
+        !self.kinds.values().any(|all| all.contains_key(namespace))
     }
 
     /// Subjects and sequences of the tombstones older than `before`.

@@ -53,7 +53,7 @@ pub(crate) enum Slot {
     /// The tombstone of a deleted object.
     Tombstone { sequence: u64, uid: String },
     /// An object; its resourceVersion is its sequence.
-    Live { object: Object, sequence: u64 },
+    Live { object: Box<Object>, sequence: u64 },
 }
 
 impl Slot {
@@ -179,7 +179,7 @@ impl Inner {
         let cached = self.bodies().get(known.sequence);
         match cached {
             Some(body) => Ok(Slot::Live {
-                object: decode(&body, known.sequence, key)?,
+                object: Box::new(decode(&body, known.sequence, key)?),
                 sequence: known.sequence,
             }),
             None => self.slot(key).await,
@@ -213,7 +213,7 @@ impl Inner {
 
 fn slot_of(stored: &Stored, body: &[u8], key: &Key) -> Result<Slot, Error> {
     let sequence = stored.sequence;
-    let object = decode(body, sequence, key)?;
+    let object = Box::new(decode(body, sequence, key)?);
     Ok(if is_tombstone(stored) {
         Slot::Tombstone {
             sequence,

@@ -1,4 +1,5 @@
-//! The task that keeps the store in order: namespaces furnished, old tombstones swept.
+//! The task that keeps the store in order: namespaces furnished, garbage collected, old tombstones
+//! swept.
 
 use std::time::Duration;
 
@@ -7,22 +8,25 @@ use tidemill_messages::stream::OBJECTS;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Objects};
+use crate::{Error, Objects, garbage};
 
 /// How long to wait before failed work is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Works until `shutdown`. Several processes may: everything here can be done twice.
 pub(crate) async fn run(objects: Objects, shutdown: CancellationToken) {
+    let work = async { tokio::join!(furnish(&objects), sweep_forever(&objects), garbage::run(&objects)) };
     tokio::select! {
         () = shutdown.cancelled() => {}
-        () = furnish(&objects) => shutdown.cancelled().await,
-        () = sweep_forever(&objects) => {}
+        _ = work => {}
     }
 }
 
 async fn furnish(objects: &Objects) {
-    while objects.inner.options.own_namespaces {
+    if !objects.inner.options.own_namespaces {
+        return;
+    }
+    loop {
         if objects.ready().await.is_ok() && objects.furnish_namespaces().await.is_ok() {
             return;
         }

@@ -13,8 +13,10 @@
 mod admit;
 mod bodies;
 mod create;
+mod delete;
 mod error;
 mod feed;
+mod garbage;
 mod head;
 mod index;
 mod inner;
@@ -34,7 +36,9 @@ mod watch;
 mod write;
 
 pub use create::{WriteOptions, Written};
+pub use delete::{DeleteOptions, Deleted, Propagation};
 pub use error::{Cause, Error};
+pub use index::Known;
 pub use key::{Key, MAX_NAME_BYTES};
 pub use list::{List, ListQuery, MAX_PAGE};
 pub use objects::Objects;

@@ -142,7 +142,7 @@ impl Inner {
         };
         let labels = object.metadata.labels.clone().unwrap_or_default();
         let matches = scope.labels.matches(|name| labels.get(name).map(String::as_str));
-        Ok(matches.then_some(object))
+        Ok(matches.then_some(*object))
     }
 }
 

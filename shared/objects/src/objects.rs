@@ -6,6 +6,7 @@ use tidemill_bus::Bus;
 use tidemill_resources::Object;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::index::Known;
 use crate::inner::{Inner, Phase, Slot};
 use crate::{Error, Key, Options, feed, keeper};
 
@@ -81,9 +82,14 @@ impl Objects {
     pub async fn get(&self, key: &Key) -> Result<Option<Object>, Error> {
         self.inner.check_ready()?;
         match self.inner.slot(key).await? {
-            Slot::Live { object, .. } => Ok(Some(object)),
+            Slot::Live { object, .. } => Ok(Some(*object)),
             Slot::Empty | Slot::Tombstone { .. } => Ok(None),
         }
+    }
+
+    /// What the index knows about an object, without asking the store: it may be a moment behind.
+    pub fn known(&self, key: &Key) -> Option<Known> {
+        self.inner.index().get(key)
     }
 
     /// The names of the objects of a resource in a namespace, in order, as the index has them.

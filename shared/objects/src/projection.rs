@@ -3,6 +3,7 @@
 use tidemill_resources::Object;
 use uuid::Uuid;
 
+use crate::admit::admit;
 use crate::inner::Slot;
 use crate::rules::{self, Part};
 use crate::update::kind_of;
@@ -24,20 +25,22 @@ impl Objects {
             .parse()
             .map_err(|_| key.invalid("metadata.uid", format!("Invalid value: {wanted:?}: must be a UUID")))?;
         let now = self.inner.now();
+        // With the defaults that admission fills in, so that no later patch of a user changes the spec.
+        let full = admit(child.to_value(), None, false).map_or_else(|_| child.clone(), |admitted| admitted.object);
         let decide = |slot: &Slot| match slot {
             Slot::Tombstone { uid, .. } if *uid == wanted => Err(key.not_found()),
             Slot::Empty | Slot::Tombstone { .. } => {
-                let new = rules::projected(child.clone(), kind, now.clone(), uid);
+                let new = rules::projected(full.clone(), kind, now.clone(), uid);
                 Ok(Plan::Put(Box::new(new)))
             }
             Slot::Live { object, .. } if object.metadata.uid.as_ref() != Some(&wanted) => Err(key.already_exists()),
             Slot::Live { object, .. } => {
-                let mut new = object.clone();
+                let mut new = Object::clone(object);
                 if let Some(status) = child.rest.get("status") {
                     new.rest.insert("status".to_owned(), status.clone());
                 }
                 let new = rules::updated(&key, kind, object, new, Part::Status)?;
-                Ok(if new == *object {
+                Ok(if new == **object {
                     Plan::Keep
                 } else {
                     Plan::Put(Box::new(new))

@@ -14,6 +14,9 @@ pub const FOREGROUND_FINALIZER: &str = "foregroundDeletion";
 /// Finalizer that sets the dependents free before the deletion.
 pub const ORPHAN_FINALIZER: &str = "orphan";
 
+/// Finalizer of a namespace that is being deleted, until nothing is left in it.
+pub(crate) const NAMESPACE_FINALIZER: &str = "tidemill.dev/content";
+
 /// Which part of an object a writer may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -117,10 +120,17 @@ pub(crate) fn updated(key: &Key, kind: &Kind, old: &Object, mut new: Object, par
     new.api_version.clone_from(&old.api_version);
     new.kind.clone_from(&old.kind);
     check_finalizers(key, old, &new)?;
-    if has_generation(kind) && !same_but_status(old, &new) {
-        new.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
+    if !same_but_status(old, &new) {
+        next_generation(&mut new, kind);
     }
     Ok(new)
+}
+
+/// What is wanted has changed: the next generation begins.
+pub(crate) fn next_generation(object: &mut Object, kind: &Kind) {
+    if has_generation(kind) {
+        object.metadata.generation = Some(object.metadata.generation.unwrap_or_default() + 1);
+    }
 }
 
 /// # Errors
@@ -202,6 +212,3 @@ fn check_finalizers(key: &Key, old: &Object, new: &Object) -> Result<(), Error> 
         )),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,8 @@
 //! The contract of the objects, on the in-memory bus with a paused clock.
 
 mod create;
+mod delete;
+mod garbage;
 mod list;
 mod update;
 mod watch;

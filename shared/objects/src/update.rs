@@ -139,7 +139,9 @@ impl Objects {
                 let (uid, version) = (text("/metadata/uid"), text("/metadata/resourceVersion"));
                 rules::check_preconditions(key, old, uid, version)?;
                 rules::confine(&mut value, old, kind, part);
-                let admitted = admit(value, Some(old), options.strict)?;
+                // What a service stored may lack defaults: filling them in is no change of the user's.
+                let full = admit(old.to_value(), None, false).map_or_else(|_| old.clone(), |full| full.object);
+                let admitted = admit(value, Some(&full), options.strict)?;
                 warnings = admitted.warnings;
                 Ok(admitted.object)
             })

@@ -96,7 +96,15 @@ impl Inner {
         if dry_run {
             object.metadata.resource_version = slot.live().and_then(|old| old.metadata.resource_version.clone());
         } else {
-            match self.publish(key, &head, body, slot.expected()).await {
+            let mut published = self.publish(key, &head, body, slot.expected()).await;
+            if remove && matches!(published, Err(Refused::Failed(Error::TooManyRequests { .. }))) {
+                // A full store must let go: this tombstone is smaller than what it replaces.
+                object.rest.clear();
+                object.metadata.annotations = None;
+                let (head, body) = self.encode(key, &object, remove)?;
+                published = self.publish(key, &head, body, slot.expected()).await;
+            }
+            match published {
                 Ok(sequence) => {
                     self.reached(sequence).await?;
                     object.metadata.resource_version = Some(sequence.to_string());
@@ -194,7 +202,7 @@ impl Inner {
 fn kept(key: &Key, slot: Slot) -> Result<Outcome, Error> {
     match slot {
         Slot::Live { object, .. } => Ok(Outcome {
-            object,
+            object: *object,
             removed: false,
             changed: false,
         }),

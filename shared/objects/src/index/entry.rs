@@ -39,12 +39,17 @@ pub(super) struct State {
     pub(super) owners: Box<[Owner]>,
 }
 
-/// What callers learn about an object without its body.
+/// What the index knows about an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
-    pub(crate) uid: Uuid,
-    pub(crate) sequence: u64,
-    pub(crate) deleting: bool,
+pub struct Known {
+    /// Its UID.
+    pub uid: Uuid,
+    /// Its resourceVersion.
+    pub sequence: u64,
+    /// Its generation; 0 for kinds without.
+    pub generation: u32,
+    /// It has a deletion timestamp.
+    pub deleting: bool,
 }
 
 /// A dependent and how it hangs on its owner.
@@ -72,6 +77,7 @@ impl Entry {
         Known {
             uid: self.uid,
             sequence: self.sequence,
+            generation: self.generation,
             deleting: self.deleting,
         }
     }
