@@ -145,7 +145,7 @@ async fn pipeline(bus: &Bus) -> anyhow::Result<()> {
         if under_way.len() == 256
             && let Some(oldest) = under_way.pop_front()
         {
-            let _: u64 = std::future::IntoFuture::into_future(oldest).await?;
+            oldest.await?;
         }
         under_way
             .push_back(bus.publish_pipelined(Message::new(format!("latency.pipe.{n}"), &PAYLOAD[..]).expecting(0)));

@@ -1,7 +1,6 @@
 //! Three replicas: the second conflict code, and the death of a leader.
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use tidemill_bus::{Bus, Connect, Message, Retry};
 use tidemill_kit::NatsServer;
@@ -156,7 +155,6 @@ async fn publish_once(bus: &Bus, n: usize) -> u64 {
             if let Ok(Some(stored)) = bus.last("runs", &subject).await {
                 return stored.sequence;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     within("a stored message", until_stored).await
