@@ -32,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) hold: Hold,
     pub(crate) slots: Slots,
     pub(crate) pods: tidemill_pod::Options,
+    /// Last sequence of stream `runs` before this runner came: tasks up to it may have had a runner.
+    pub(crate) before: u64,
     pub(crate) backend: Arc<dyn Backend>,
 }
 

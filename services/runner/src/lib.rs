@@ -11,6 +11,7 @@ mod identity;
 mod intake;
 mod lease;
 mod lock;
+mod lookup;
 pub mod outcome;
 mod peers;
 mod retry;
@@ -20,4 +21,5 @@ mod sweep;
 
 pub use core::Runner;
 pub use error::Error;
+pub use lookup::ObjectLookup;
 pub use settings::Settings;

@@ -92,10 +92,12 @@ impl Attempt {
     }
 
     /// Whether somebody may have had this task before, with a sandbox that must not be touched: it
-    /// was delivered before, or is not new (a consumer that starts anew forgets what it delivered).
+    /// was delivered before, is older than this runner, or not new (a consumer that starts anew forgets
+    /// what it delivered).
     fn may_be_taken(&self, task: &Task) -> bool {
-        let age = self.context.bus.now().duration_since(task.delivery.message.time);
-        task.delivery.delivered > 1 || age.unsigned_abs() > FRESH
+        let message = &task.delivery.message;
+        let age = self.context.bus.now().duration_since(message.time);
+        task.delivery.delivered > 1 || message.sequence <= self.context.before || age.unsigned_abs() > FRESH
     }
 
     /// Whether the attempt may start, by the answers to claim and fence.

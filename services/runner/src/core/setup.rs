@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use tidemill_messages::subject;
+use tidemill_messages::{stream, subject};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -13,7 +13,6 @@ use super::table::Table;
 use super::{Core, Runner};
 use crate::Error;
 use crate::attempt::Context;
-use crate::backend::Backend;
 use crate::cancels;
 use crate::identity::Identity;
 use crate::intake::{Batch, Puller, Waiting};
@@ -57,10 +56,26 @@ impl Runner {
             room: room_receiver,
             batches: sender,
         };
+        let before = self
+            .bus
+            .last_sequence(stream::RUNS)
+            .await
+            .map_err(|source| Error::Bus {
+                action: "read the state of the tasks' stream",
+                source,
+            })?;
         let mut contexts = BTreeMap::new();
         for backend in &self.backends {
             self.pull(backend.class(), &inlets, &keeper, &mut helpers).await?;
-            let context = self.context(backend, &me, &keeper, &slots);
+            let context = Context {
+                bus: self.bus.clone(),
+                me: me.clone(),
+                hold: keeper.hold(),
+                slots: slots.clone(),
+                pods: self.settings.pod.clone(),
+                before,
+                backend: backend.clone(),
+            };
             contexts.insert(backend.class().to_owned(), Arc::new(context));
         }
         let core = Core {
@@ -146,17 +161,6 @@ impl Runner {
             Ok(())
         });
         Ok(())
-    }
-
-    fn context(&self, backend: &Arc<dyn Backend>, me: &Identity, keeper: &Keeper, slots: &Slots) -> Context {
-        Context {
-            bus: self.bus.clone(),
-            me: me.clone(),
-            hold: keeper.hold(),
-            slots: slots.clone(),
-            pods: self.settings.pod.clone(),
-            backend: backend.clone(),
-        }
     }
 }
 

@@ -89,6 +89,7 @@ async fn a_claim_that_is_lost_removes_the_sandbox_it_was_made_for() {
     let (key, command) = world.command("build", 5);
     take(&world, &key, "somebody-else", 1).await;
     let _runner = world.runner("a");
+    world.pass(Duration::from_secs(1)).await;
     world.bus.publish(command).await.unwrap();
     world.place.until(|state| state.removed == [key.clone()]).await;
     assert!(world.place.look(|state| state.started.is_empty()));
@@ -100,6 +101,7 @@ async fn what_the_planner_took_is_never_started() {
     let (key, command) = world.command("build", 5);
     take(&world, &key, Claim::PLANNER, 0).await;
     let _runner = world.runner("a");
+    world.pass(Duration::from_secs(1)).await;
     world.bus.publish(command).await.unwrap();
     world.place.until(|state| state.removed == [key.clone()]).await;
     world.pass(Duration::from_secs(120)).await;

@@ -47,6 +47,30 @@ async fn the_same_runner_started_again_adopts_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_pulled_by_a_runner_that_died_comes_at_once_to_its_next_life() {
+    let world = World::new().await;
+    let settings = tidemill_runner::Settings {
+        slots: 1,
+        ..world.settings("a")
+    };
+    world.place.script("first", Script::Hold);
+    let runner = world.runner_with(settings.clone(), &world.place);
+    let first = world.dispatch("first").await;
+    world.place.until(|state| state.started.len() == 1).await;
+    let waiting = world.dispatch("waiting").await;
+    world.pass(Duration::from_secs(1)).await;
+    runner.kill().await;
+    let died_at = Instant::now();
+    let _again = world.runner_with(settings, &world.place);
+    world.place.until(|state| state.adopted.len() == 1).await;
+    world.place.end(&first, outcome(Ending::Succeeded)).await;
+    assert_eq!(world.ending(&waiting).await, Ending::Succeeded);
+    assert!(died_at.elapsed() < Duration::from_secs(3), "{:?}", died_at.elapsed());
+    let started = world.place.look(|state| state.started.clone());
+    assert_eq!(started, [first, waiting]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_runner_that_leaves_hands_over_at_once() {
     let world = World::new().await;
     world.place.script("build", Script::Hold);

@@ -26,17 +26,24 @@ async fn texts(world: &World, key: &AttemptKey, container: &str) -> Vec<(u64, St
     read.collect()
 }
 
+fn container_of(line: u64) -> &'static str {
+    if line.is_multiple_of(3) {
+        "sidecar-db"
+    } else {
+        "step-work"
+    }
+}
+
 async fn write(world: &World, key: &AttemptKey, lines: std::ops::Range<u64>) {
     for line in lines {
-        let container = if line % 3 == 0 { "sidecar-db" } else { "step-work" };
+        let container = container_of(line);
         world.place.say(key, text(container, &format!("line {line}\n"))).await;
     }
 }
 
 fn expected(container: &str, lines: std::ops::Range<u64>) -> Vec<(u64, String)> {
-    let of = |line: u64| if line % 3 == 0 { "sidecar-db" } else { "step-work" };
     lines
-        .filter(|line| of(*line) == container)
+        .filter(|line| container_of(*line) == container)
         .map(|line| (line, format!("line {line}\n")))
         .collect()
 }

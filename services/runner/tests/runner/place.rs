@@ -207,7 +207,10 @@ impl Backend for Place {
                 Some(sandbox) if sandbox.is_gone => Adopted::Gone,
                 Some(sandbox) => {
                     sandbox.events = Some(events.clone());
-                    Adopted::Playing(sandbox.unstored.iter().cloned().collect(), sandbox.outcome.clone())
+                    Adopted::Playing(
+                        sandbox.unstored.iter().cloned().collect(),
+                        sandbox.outcome.clone().map(Box::new),
+                    )
                 }
             }
         });
@@ -224,7 +227,7 @@ impl Backend for Place {
                 send(Some(events.clone()), Event::Report(report)).await;
             }
             if let Some(outcome) = outcome {
-                send(Some(events), Event::Finished(Box::new(outcome))).await;
+                send(Some(events), Event::Finished(outcome)).await;
             }
         });
         Ok(Adoption::Playing(self.hand(&play.key)))
@@ -246,7 +249,7 @@ impl Backend for Place {
 enum Adopted {
     NotStarted,
     Gone,
-    Playing(Vec<Report>, Option<AttemptOutcome>),
+    Playing(Vec<Report>, Option<Box<AttemptOutcome>>),
 }
 
 impl Place {

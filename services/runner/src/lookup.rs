@@ -1,0 +1,177 @@
+//! The objects pods refer to, from Tidemill's own store.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde_json::Value;
+use tidemill_objects::{Key, Objects};
+use tidemill_resources::Object;
+
+use crate::backend::{Error, Lookup};
+
+/// Annotation of a claim that stands for a directory of the host.
+const ANNOTATION_HOST_PATH: &str = "tidemill.dev/host-path";
+
+/// Looks in the objects that the gateway serves.
+pub struct ObjectLookup(Objects);
+
+impl ObjectLookup {
+    /// Over `objects`, which may still be catching up: calls wait for them.
+    pub fn new(objects: Objects) -> Self {
+        Self(objects)
+    }
+
+    async fn get(&self, resource: &str, namespace: &str, name: &str) -> Result<Option<Object>, Error> {
+        let key = Key {
+            group: String::new(),
+            resource: resource.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let found = async {
+            self.0.ready().await?;
+            self.0.get(&key).await
+        };
+        found.await.map_err(|source| Error::Place {
+            action: format!("read {resource} {namespace}/{name}"),
+            source: Box::new(source),
+        })
+    }
+}
+
+#[async_trait]
+impl Lookup for ObjectLookup {
+    async fn secret(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, Bytes>>, Error> {
+        let secret = self.get("secrets", namespace, name).await?;
+        secret
+            .map(|secret| {
+                Ok(merged(
+                    decoded(&secret, "data", "Secret")?,
+                    texts(&secret, "stringData"),
+                ))
+            })
+            .transpose()
+    }
+
+    async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, Bytes>>, Error> {
+        let map = self.get("configmaps", namespace, name).await?;
+        map.map(|map| Ok(merged(decoded(&map, "binaryData", "ConfigMap")?, texts(&map, "data"))))
+            .transpose()
+    }
+
+    async fn claim(&self, namespace: &str, name: &str) -> Result<Option<Option<PathBuf>>, Error> {
+        let claim = self.get("persistentvolumeclaims", namespace, name).await?;
+        Ok(claim.map(|claim| {
+            let annotations = claim.metadata.annotations.unwrap_or_default();
+            annotations.get(ANNOTATION_HOST_PATH).map(PathBuf::from)
+        }))
+    }
+}
+
+type Data = BTreeMap<String, Bytes>;
+
+fn merged(mut base: Data, over: Data) -> Data {
+    base.extend(over);
+    base
+}
+
+fn texts(object: &Object, field: &str) -> Data {
+    entries(object, field)
+        .map(|(key, text)| (key.clone(), Bytes::copy_from_slice(text.as_bytes())))
+        .collect()
+}
+
+fn decoded(object: &Object, field: &str, kind: &str) -> Result<Data, Error> {
+    let decode = |(key, text): (&String, &str)| {
+        let bytes = STANDARD.decode(text).map_err(|_| Error::Task {
+            reason: "CreateContainerConfigError".to_owned(),
+            message: format!(
+                "{kind} {}/{}: {field}.{key} is not base64",
+                object.namespace(),
+                object.name()
+            ),
+        })?;
+        Ok((key.clone(), Bytes::from(bytes)))
+    };
+    entries(object, field).map(decode).collect()
+}
+
+fn entries<'a>(object: &'a Object, field: &str) -> impl Iterator<Item = (&'a String, &'a str)> {
+    let map = object.rest.get(field).and_then(Value::as_object);
+    map.into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key, value.as_str()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tidemill_bus::{Memory, layout};
+    use tidemill_objects::Options;
+
+    use super::*;
+
+    async fn lookup(objects: &[Value]) -> ObjectLookup {
+        let bus = Memory::default().connect();
+        layout::ensure(&bus, &layout::Limits::default()).await.unwrap();
+        let store = Objects::start(bus, Options::default()).await.unwrap();
+        store.ready().await.unwrap();
+        for object in objects {
+            let object = serde_json::from_value(object.clone()).unwrap();
+            store.create(object).await.unwrap();
+        }
+        ObjectLookup::new(store)
+    }
+
+    fn object(kind: &str, name: &str, rest: Value) -> Value {
+        let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "default"}});
+        object
+            .as_object_mut()
+            .unwrap()
+            .extend(rest.as_object().unwrap().clone());
+        object
+    }
+
+    #[tokio::test]
+    async fn data_is_decoded_and_what_is_missing_is_none() {
+        let lookup = lookup(&[
+            object(
+                "Secret",
+                "keys",
+                json!({"data": {"a": "AAH/"}, "stringData": {"b": "text"}}),
+            ),
+            object(
+                "ConfigMap",
+                "flags",
+                json!({"data": {"a": "text"}, "binaryData": {"b": "AAH/"}}),
+            ),
+        ])
+        .await;
+        let secret = lookup.secret("default", "keys").await.unwrap().unwrap();
+        assert_eq!((&secret["a"][..], &secret["b"][..]), (&[0, 1, 255][..], &b"text"[..]));
+        let map = lookup.config_map("default", "flags").await.unwrap().unwrap();
+        assert_eq!((&map["a"][..], &map["b"][..]), (&b"text"[..], &[0, 1, 255][..]));
+        assert!(lookup.secret("default", "other").await.unwrap().is_none());
+        assert!(lookup.config_map("other", "flags").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_claim_may_stand_for_a_directory_of_the_host() {
+        let spec = json!({"spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+        }});
+        let mut host = object("PersistentVolumeClaim", "host", spec.clone());
+        host["metadata"]["annotations"] = json!({ANNOTATION_HOST_PATH: "/srv/src"});
+        let lookup = lookup(&[object("PersistentVolumeClaim", "plain", spec), host]).await;
+        assert_eq!(lookup.claim("default", "plain").await.unwrap(), Some(None));
+        assert_eq!(
+            lookup.claim("default", "host").await.unwrap(),
+            Some(Some("/srv/src".into()))
+        );
+        assert_eq!(lookup.claim("default", "none").await.unwrap(), None);
+    }
+}
