@@ -1,1 +1,51 @@
-fn main() {}
+//! The binary in front of each step.
+//!
+//! It is three programs in one file, since namespaces are entered by a fresh, single-threaded process
+//! (`unsafe_code = "forbid"` leaves no fork):
+//!
+//! - `supervise` leaves the runner's session, makes the namespaces of an attempt and starts
+//! - `sandbox`, PID 1 of the attempt: it holds the order of the steps, the logs, the results and the
+//!   socket to the runner, and everything of the attempt ends with it; for each container it starts
+//! - `contain`, which builds what the container sees, locks it and becomes the user's program.
+//!
+//! The runner starts `supervise` with a socket as standard input; the rest is
+//! `tidemill_messages::sandbox`.
+
+mod contain;
+mod error;
+mod process;
+mod sandbox;
+mod supervise;
+mod wire;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let role = std::env::args().nth(1).unwrap_or_default();
+    let done = match role.as_str() {
+        "supervise" => supervise::run(),
+        "sandbox" => sandbox::run(),
+        "contain" => contain::run(),
+        "version" | "--version" => {
+            report(env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            report("tidemill-step is started by a runner; to run a pipeline see `tidemill run --help`");
+            return ExitCode::from(64);
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            report(&format!("tidemill-step {role}: {}", error.chain()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line to standard error; where that is closed there is nobody to tell.
+fn report(line: &str) {
+    use std::io::Write;
+    drop(writeln!(std::io::stderr(), "{line}"));
+}

@@ -1,0 +1,153 @@
+//! What a container sees: the host's programs, and Tekton's places where Tekton has them.
+//!
+//! The root is a file system in memory with every top-level entry of the host mounted into it, except
+//! those Tekton needs for itself: `/tekton`, `/workspace`, `/tmp`, `/dev/shm`. `/proc` shows the
+//! attempt's processes only.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{chdir, pivot_root};
+
+use super::mirror::{Places, absolute, copy_entry};
+use super::mount::{Source, memory};
+use super::order::{Bound, Build};
+use crate::error::{Doing, Error};
+
+/// Top-level entries that are not the host's.
+const OWN: [&str; 3] = ["tekton", "workspace", "tmp"];
+/// Directories below `/tekton` that a step may write, beside its own in `run`.
+const WRITABLE: [&str; 2] = ["results", "artifacts"];
+
+/// Builds and enters the root.
+pub(super) fn build(build: &Build) -> Result<(), Error> {
+    unshare(CloneFlags::CLONE_NEWNS).doing(|| "make the container's mount namespace")?;
+    let covers = covers(build)?;
+    let outside = build
+        .mounts
+        .iter()
+        .map(|bound| open_outside(bound))
+        .collect::<Result<Vec<_>, _>>()?;
+    let own = open_own(build)?;
+    enter(&memory_of(build).join("root"))?;
+    for (source, target, read_only) in &own {
+        if *read_only {
+            source.bind_read_only(target)?
+        } else {
+            source.bind(target)?
+        }
+    }
+    memory(Path::new("/dev/shm"), "mode=1777")?;
+    for (source, target) in &covers {
+        // A path that only the host has (below its /tmp) is hidden as it is.
+        if target.exists() {
+            source.bind(target)?;
+        }
+    }
+    let mut places = Places::new(OWN.iter().map(|name| Path::new("/").join(name)).collect());
+    for (bound, source) in build.mounts.iter().zip(outside) {
+        add(&mut places, bound, source)?;
+    }
+    places.ensure(&absolute(&build.working_directory)?, true)
+}
+
+/// An empty directory or file for each hidden one that exists: a program may write there, in vain.
+fn covers(build: &Build) -> Result<Vec<(Source, PathBuf)>, Error> {
+    let place = memory_of(build).join("hidden").join(build.position.to_string());
+    let mut covers = Vec::new();
+    for (number, path) in build.hidden.iter().enumerate() {
+        let Ok(found) = fs::metadata(path) else { continue };
+        fs::create_dir_all(&place).doing(|| format!("make {}", place.display()))?;
+        let cover = place.join(number.to_string());
+        if found.is_dir() {
+            fs::create_dir(&cover).doing(|| format!("make {}", cover.display()))?;
+        } else {
+            super::mount::touch(&cover)?;
+        }
+        let mode = fs::Permissions::from_mode(if found.is_dir() { 0o700 } else { 0o600 });
+        fs::set_permissions(&cover, mode).doing(|| format!("set the mode of {}", cover.display()))?;
+        covers.push((Source::open(&cover)?, path.clone()));
+    }
+    Ok(covers)
+}
+
+fn open_outside(bound: &Bound) -> Result<Option<Source>, Error> {
+    if bound.inside {
+        return Ok(None);
+    }
+    Source::open(&bound.source)?.part(&bound.mount.sub_path).map(Some)
+}
+
+/// The part of the attempt's directory that lies in memory.
+fn memory_of(build: &Build) -> PathBuf {
+    build.directory.join("memory")
+}
+
+/// Tekton's places: source, target, read only.
+fn open_own(build: &Build) -> Result<Vec<(Source, PathBuf, bool)>, Error> {
+    let (directory, position) = (&build.directory, build.position.to_string());
+    let tekton = memory_of(build).join("tekton");
+    let mut own = vec![
+        (tekton.clone(), PathBuf::from("/tekton"), true),
+        (directory.join("tmp").join(&position), PathBuf::from("/tmp"), false),
+        (
+            memory_of(build).join("creds").join(&position),
+            PathBuf::from("/tekton/creds"),
+            false,
+        ),
+    ];
+    if !build.sidecar {
+        own.push((directory.join("workspace"), PathBuf::from("/workspace"), false));
+        let run = Path::new("run").join(&position);
+        own.push((tekton.join(&run), Path::new("/tekton").join(run), false));
+        own.push((directory.join("home"), PathBuf::from("/tekton/home"), false));
+        for name in WRITABLE {
+            own.push((tekton.join(name), Path::new("/tekton").join(name), false));
+        }
+    }
+    let opened = own
+        .into_iter()
+        .map(|(from, to, read_only)| Ok((Source::open(&from)?, to, read_only)));
+    opened.collect()
+}
+
+/// Fills a file system in memory at `root` with the host's entries and makes it the root.
+fn enter(root: &Path) -> Result<(), Error> {
+    memory(root, "mode=755")?;
+    let entries = fs::read_dir("/").doing(|| "list the host's root")?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Ok(kind) = entry.file_type() else { continue };
+        if !OWN.iter().any(|own| name == *own) {
+            copy_entry(&entry.path(), &root.join(&name), kind)?;
+        }
+    }
+    for name in OWN {
+        fs::create_dir(root.join(name)).doing(|| format!("make /{name}"))?;
+    }
+    chdir(root).doing(|| "enter the container's root")?;
+    // The old root comes to lie over the new one and is then taken away.
+    pivot_root(".", ".").doing(|| "change the root")?;
+    umount2(".", MntFlags::MNT_DETACH).doing(|| "leave the host's root")?;
+    chdir("/").doing(|| "enter the container's root")
+}
+
+/// Makes one mount of the pod.
+fn add(places: &mut Places, bound: &Bound, source: Option<Source>) -> Result<(), Error> {
+    let target = absolute(Path::new(&bound.mount.path))?;
+    let source = match source {
+        Some(source) => source,
+        None => Source::open(&absolute(&bound.source)?)?.part(&bound.mount.sub_path)?,
+    };
+    places.ensure(&target, source.is_directory()?)?;
+    if bound.mount.read_only {
+        source.bind_read_only(&target)?;
+    } else {
+        source.bind(&target)?;
+    }
+    places.add(target);
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! An attempt from its preparation to its end.
+
+mod begin;
+mod end;
+mod events;
+mod running;
+mod steps;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use nix::sys::signalfd::SignalFd;
+use tidemill_messages::CancelReason;
+use tidemill_messages::report::{ContainerReport, ReportBody};
+use tidemill_messages::sandbox::{Container, ProcessIdentity, Sandbox, Word};
+
+use super::contained::Contained;
+use super::layout::Layout;
+use super::link::Link;
+use super::log::Budget;
+use super::mask::Masks;
+use super::outbox::Outbox;
+use super::results::Collector;
+use super::sweep;
+use crate::contain::{Build, Identity};
+use crate::error::{Doing, Error};
+use crate::process;
+use crate::wire::Wire;
+use running::Running;
+
+/// File that tells who the supervisor is, as JSON.
+const SUPERVISOR: &str = "supervisor.json";
+/// File that exists once a step may have started.
+const STARTED: &str = "started";
+/// Exit code after nobody owned the attempt for its limit.
+const ORPHANED: u8 = 75;
+
+/// Where an attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Built, nothing started.
+    Waiting,
+    /// Sidecars run, the first step waits for them.
+    Sidecars,
+    /// This step runs.
+    Step(usize),
+    /// Everything has ended; its reports may still be on their way.
+    Finished,
+}
+
+/// One attempt.
+pub(super) struct Attempt {
+    sandbox: Sandbox,
+    identity: Identity,
+    supervisor: ProcessIdentity,
+    layout: Layout,
+    masks: Rc<Masks>,
+    budget: Budget,
+    outbox: Outbox,
+    signals: SignalFd,
+    phase: Phase,
+    /// Containers that are built and wait: the first step's, the sidecars'.
+    built: Vec<(usize, Contained)>,
+    sidecars: Vec<Running>,
+    step: Option<Running>,
+    /// When the step that runs has had its time.
+    deadline: Option<Instant>,
+    timed_out: bool,
+    killed: Option<CancelReason>,
+    /// When processes that were asked to end are ended.
+    kill_at: Option<Instant>,
+    failed: bool,
+    collector: Collector,
+    ends: Vec<ContainerReport>,
+}
+
+impl Attempt {
+    /// Builds everything up to the point where the first step can go.
+    pub(super) fn prepare(
+        sandbox: Sandbox,
+        identity: Identity,
+        supervisor: ProcessIdentity,
+    ) -> Result<(Self, std::os::unix::net::UnixListener), Error> {
+        let signals = process::child_signals()?;
+        let listener = Link::listen(&sandbox.directory)?;
+        tell(&sandbox, &supervisor)?;
+        let layout = Layout::make(&sandbox)?;
+        let masks = Rc::new(Masks::new(&sandbox.masked));
+        let mut attempt = Self {
+            budget: Budget::new(sandbox.limits.log_bytes),
+            outbox: Outbox::new(sandbox.attempt.clone()),
+            collector: Collector::new(sandbox.limits.clone(), Rc::clone(&masks)),
+            sandbox,
+            identity,
+            supervisor,
+            layout,
+            masks,
+            signals,
+            phase: Phase::Waiting,
+            built: Vec::new(),
+            sidecars: Vec::new(),
+            step: None,
+            deadline: None,
+            timed_out: false,
+            killed: None,
+            kill_at: None,
+            failed: false,
+            ends: Vec::new(),
+        };
+        attempt.build_first()?;
+        Ok((attempt, listener))
+    }
+
+    /// Builds the sidecars and the first step: one that cannot be built fails the attempt before
+    /// anything has run.
+    fn build_first(&mut self) -> Result<(), Error> {
+        let steps = self.sandbox.steps.len();
+        let first = usize::from(steps > 0);
+        for position in (steps..steps + self.sandbox.sidecars.len()).chain(0..first) {
+            let contained = self.build(position)?;
+            self.built.push((position, contained));
+        }
+        Ok(())
+    }
+
+    /// The container at `position`: steps first, then sidecars.
+    fn container(&self, position: usize) -> &Container {
+        let steps = &self.sandbox.steps;
+        match steps.get(position) {
+            Some(step) => &step.container,
+            None => &self.sandbox.sidecars[position - steps.len()].container,
+        }
+    }
+
+    fn build(&self, position: usize) -> Result<Contained, Error> {
+        let container = self.container(position);
+        let step = self.sandbox.steps.get(position);
+        let build = Build {
+            directory: self.sandbox.directory.clone(),
+            position,
+            sidecar: step.is_none(),
+            identity: self.identity,
+            hidden: self.sandbox.hidden.clone(),
+            mounts: self.layout.mounts(&self.sandbox, container)?,
+            working_directory: working_directory(container),
+        };
+        let apart = step.is_some_and(|step| step.stdout_path.is_some() || step.stderr_path.is_some());
+        Contained::build(build, apart)
+    }
+
+    /// Goes on until its runner ends it, or nobody owns it for its limit.
+    pub(super) fn play(
+        mut self,
+        mut wire: Wire,
+        listener: std::os::unix::net::UnixListener,
+    ) -> Result<ExitCode, Error> {
+        wire.send(&self.greeting())?;
+        let mut link = Link::new(listener, wire, Instant::now())?;
+        loop {
+            self.wait(&link)?;
+            self.read_pipes();
+            let ended = sweep::reap()?;
+            self.note(ended)?;
+            self.hear_owner(&mut link)?;
+            self.hear_sidecars()?;
+            self.keep_time()?;
+            self.send_logs(false)?;
+            link.speak(&mut self.outbox, Instant::now());
+            if let Some(code) = self.left(&link) {
+                return Ok(code);
+            }
+        }
+    }
+
+    fn greeting(&self) -> Word {
+        Word::Ready {
+            supervisor: self.supervisor.clone(),
+            started: self.phase != Phase::Waiting,
+        }
+    }
+
+    /// The exit code, if nobody needs this process any more.
+    fn left(&self, link: &Link) -> Option<ExitCode> {
+        if link.has_owner() {
+            return None;
+        }
+        // Nothing started: whoever comes next begins anew.
+        if self.phase == Phase::Waiting {
+            return Some(ExitCode::SUCCESS);
+        }
+        let limit = Duration::from_secs(self.sandbox.limits.orphan_s);
+        (link.alone_since.elapsed() >= limit).then(|| ExitCode::from(ORPHANED))
+    }
+
+    fn report(&mut self, body: ReportBody) -> Result<(), Error> {
+        self.outbox.add(Timestamp::now(), body)
+    }
+}
+
+/// Where a container starts; relative ones are below `/workspace`.
+fn working_directory(container: &Container) -> PathBuf {
+    PathBuf::from("/workspace").join(&container.working_directory)
+}
+
+fn tell(sandbox: &Sandbox, supervisor: &ProcessIdentity) -> Result<(), Error> {
+    let text = serde_json::to_vec(supervisor)
+        .map_err(std::io::Error::from)
+        .doing(|| "write who the supervisor is")?;
+    let mut file = File::create(sandbox.directory.join(SUPERVISOR)).doing(|| format!("make {SUPERVISOR}"))?;
+    file.write_all(&text).doing(|| format!("write {SUPERVISOR}"))
+}

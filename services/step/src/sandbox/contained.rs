@@ -1,0 +1,160 @@
+//! A container's process, seen from `sandbox`.
+
+use std::fs::{self, File};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, open, openat2};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, pipe2};
+
+use crate::contain::{Build, Identity, Launch, Order, Word};
+use crate::error::{Doing, Error};
+use crate::process;
+use crate::wire::Wire;
+
+/// A container that is built and has not been launched, or was.
+pub(super) struct Contained {
+    /// Its first process.
+    pub(super) pid: Pid,
+    wire: Wire,
+    pipes: Vec<File>,
+}
+
+/// How a launch went wrong, as the container's process says it.
+pub(super) struct Failed {
+    /// What, where, why.
+    pub(super) message: String,
+}
+
+impl Contained {
+    /// Starts its process and waits until it has built what it sees. `apart` gives output and errors
+    /// pipes of their own.
+    pub(super) fn build(build: Build, apart: bool) -> Result<Self, Error> {
+        let (ours, theirs) = UnixStream::pair().doing(|| "make a pair of sockets")?;
+        let (output, output_end) = pipe()?;
+        let mut pipes = vec![output];
+        let error_end = if apart {
+            let (errors, end) = pipe()?;
+            pipes.push(errors);
+            end
+        } else {
+            output_end.try_clone().doing(|| "copy the end of a pipe")?
+        };
+        let role = ["contain".to_owned()];
+        let child = process::again(&role, theirs.into(), Stdio::from(output_end), Stdio::from(error_end))?;
+        let mut contained = Self {
+            pid: Pid::from_raw(child.id().cast_signed()),
+            wire: Wire::new(ours),
+            pipes,
+        };
+        contained.wait_built(build)?;
+        Ok(contained)
+    }
+
+    /// Lets the program start.
+    pub(super) fn launch(&mut self, launch: Launch) -> Result<(), Error> {
+        self.wire.send(&Order::Launch(Box::new(launch)))
+    }
+
+    /// The pipes to read its output from, output first.
+    pub(super) fn take_pipes(&mut self) -> Vec<File> {
+        std::mem::take(&mut self.pipes)
+    }
+
+    /// Where its process speaks.
+    pub(super) fn voice(&self) -> BorrowedFd<'_> {
+        self.wire.as_fd()
+    }
+
+    /// What its process says next; `None` when it has become the program or ended.
+    pub(super) fn hear(&mut self) -> Option<Word> {
+        self.wire.receive().ok().flatten()
+    }
+
+    /// Why the program did not run. Only once the process has ended.
+    pub(super) fn failure(&mut self) -> Option<Failed> {
+        loop {
+            match self.hear()? {
+                Word::Failed { message, .. } => return Some(Failed { message }),
+                _ => continue,
+            }
+        }
+    }
+
+    /// Opens a file for a copy of its output, where a path leads inside the container.
+    pub(super) fn open_copy(&self, path: &str) -> Result<File, Error> {
+        let root = open(
+            format!("/proc/{}/root", self.pid).as_str(),
+            OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )
+        .doing(|| "open the container's root")?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_APPEND | OFlag::O_NONBLOCK;
+        let how = OpenHow::new()
+            .flags(flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
+            .mode(Mode::from_bits_truncate(0o644))
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        match openat2(&root, path.trim_start_matches('/'), how) {
+            Ok(file) => Ok(File::from(file)),
+            Err(
+                errno @ (Errno::ENOENT | Errno::ENOTDIR | Errno::EISDIR | Errno::EACCES | Errno::ENXIO | Errno::ELOOP),
+            ) => Err(Error::task(format!(
+                "cannot copy the output to `{path}`: {}",
+                errno.desc()
+            ))),
+            Err(other) => Err(other).doing(|| format!("open `{path}` for a copy of the output")),
+        }
+    }
+
+    fn wait_built(&mut self, build: Build) -> Result<(), Error> {
+        let identity = build.identity;
+        self.wire.send(&Order::Build(Box::new(build)))?;
+        loop {
+            match self.wire.receive()? {
+                Some(Word::Map) => {
+                    write_maps(self.pid, identity)?;
+                    self.wire.send(&Order::Mapped)?;
+                }
+                Some(Word::Built) => return Ok(()),
+                Some(Word::Failed {
+                    by_task: true, message, ..
+                }) => return Err(Error::Task { message }),
+                Some(Word::Failed { message, .. }) => return Err(broken(message)),
+                Some(Word::Ready) | None => return Err(broken("its process ended".to_owned())),
+            }
+        }
+    }
+}
+
+/// Every id this process knows becomes itself in the namespace of `pid`.
+fn write_maps(pid: Pid, identity: Identity) -> Result<(), Error> {
+    debug_assert_eq!(identity, Identity::Full);
+    for file in ["uid_map", "gid_map"] {
+        let known = fs::read_to_string(format!("/proc/self/{file}")).doing(|| format!("read /proc/self/{file}"))?;
+        let lines = known.lines().filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            let (inside, _, length) = (fields.next()?, fields.next()?, fields.next()?);
+            Some(format!("{inside} {inside} {length}\n"))
+        });
+        let map: String = lines.collect();
+        fs::write(format!("/proc/{pid}/{file}"), map).doing(|| format!("write the container's {file}"))?;
+    }
+    Ok(())
+}
+
+fn broken(message: String) -> Error {
+    Error::Place {
+        action: "build the container".to_owned(),
+        source: std::io::Error::other(message),
+    }
+}
+
+/// A pipe whose reading end does not block.
+fn pipe() -> Result<(File, OwnedFd), Error> {
+    let (read, write) = pipe2(OFlag::O_CLOEXEC).doing(|| "make a pipe")?;
+    fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).doing(|| "make a pipe non-blocking")?;
+    Ok((File::from(read), write))
+}
