@@ -5,6 +5,8 @@
 //! events into facts and logs. One task per attempt owns the [`Playing`]; methods are never called
 //! at the same time.
 
+pub mod process;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tidemill_resources::pipeline::WhenExpression;
-use tidemill_resources::task::TaskResult;
 
 use crate::identity::AttemptKey;
 use crate::report::{Answer, Report};
@@ -82,8 +81,8 @@ pub struct Sandbox {
     pub sidecars: Vec<Sidecar>,
     /// The volumes that containers mount.
     pub volumes: Vec<Volume>,
-    /// The task's declared results.
-    pub results: Vec<TaskResult>,
+    /// Results the task itself writes: those that are no step's.
+    pub results: Vec<String>,
     /// Values of Secrets, masked in logs and results.
     pub masked: Vec<Content>,
     /// Limits.

@@ -1,5 +1,6 @@
 //! Running the container's program.
 
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -46,14 +47,14 @@ pub(super) fn command(launch: &Launch) -> Result<Command, Error> {
 /// Says why the program does not run; the exit code is a shell's.
 pub(super) fn refuse(wire: &mut Wire, launch: &Launch, error: &std::io::Error) -> Result<ExitCode, Error> {
     let program = launch.argv.first().map_or("", String::as_str);
-    let missing = error.kind() == std::io::ErrorKind::NotFound;
+    let missing = is_missing(program, launch, error);
     let code = if missing { NOT_FOUND } else { NOT_RUN };
-    let message = if missing && program.contains('/') && Path::new(program).exists() {
-        format!("cannot run `{program}`: the interpreter it names is not on this host")
-    } else if missing {
-        format!("cannot run `{program}`: there is no such program on this host; install it, or give an absolute path")
-    } else {
+    let message = if !missing {
         format!("cannot run `{program}`: {error}")
+    } else if program.contains('/') && Path::new(program).exists() {
+        format!("cannot run `{program}`: the interpreter it names is not on this host")
+    } else {
+        format!("cannot run `{program}`: there is no such program on this host; install it, or give an absolute path")
     };
     wire.send(&Word::Failed {
         by_task: true,
@@ -61,4 +62,20 @@ pub(super) fn refuse(wire: &mut Wire, launch: &Launch, error: &std::io::Error) -
         code,
     })?;
     Ok(ExitCode::from(code))
+}
+
+/// A directory of `PATH` that may not be read makes the system speak of permissions, although the
+/// program is nowhere.
+fn is_missing(program: &str, launch: &Launch, error: &std::io::Error) -> bool {
+    match error.kind() {
+        ErrorKind::NotFound => true,
+        ErrorKind::PermissionDenied if !program.contains('/') => {
+            let path = launch.environment.iter().rev().find(|variable| variable.name == "PATH");
+            let directories = path.into_iter().flat_map(|path| path.value.split(':'));
+            !directories
+                .into_iter()
+                .any(|directory| Path::new(directory).join(program).exists())
+        }
+        _ => false,
+    }
 }

@@ -26,11 +26,7 @@ const WRITABLE: [&str; 2] = ["results", "artifacts"];
 pub(super) fn build(build: &Build) -> Result<(), Error> {
     unshare(CloneFlags::CLONE_NEWNS).doing(|| "make the container's mount namespace")?;
     let covers = covers(build)?;
-    let outside = build
-        .mounts
-        .iter()
-        .map(|bound| open_outside(bound))
-        .collect::<Result<Vec<_>, _>>()?;
+    let outside = build.mounts.iter().map(open_outside).collect::<Result<Vec<_>, _>>()?;
     let own = open_own(build)?;
     enter(&memory_of(build).join("root"))?;
     for (source, target, read_only) in &own {
@@ -51,7 +47,8 @@ pub(super) fn build(build: &Build) -> Result<(), Error> {
     for (bound, source) in build.mounts.iter().zip(outside) {
         add(&mut places, bound, source)?;
     }
-    places.ensure(&absolute(&build.working_directory)?, true)
+    places.ensure(&absolute(&build.working_directory)?, true)?;
+    leave_host()
 }
 
 /// An empty directory or file for each hidden one that exists: a program may write there, in vain.
@@ -114,7 +111,8 @@ fn open_own(build: &Build) -> Result<Vec<(Source, PathBuf, bool)>, Error> {
     opened.collect()
 }
 
-/// Fills a file system in memory at `root` with the host's entries and makes it the root.
+/// Fills a file system in memory at `root` with the host's entries and makes it the root. What is held
+/// open of the host can still be mounted from, until [`leave_host`].
 fn enter(root: &Path) -> Result<(), Error> {
     memory(root, "mode=755")?;
     let entries = fs::read_dir("/").doing(|| "list the host's root")?;
@@ -129,8 +127,11 @@ fn enter(root: &Path) -> Result<(), Error> {
         fs::create_dir(root.join(name)).doing(|| format!("make /{name}"))?;
     }
     chdir(root).doing(|| "enter the container's root")?;
-    // The old root comes to lie over the new one and is then taken away.
-    pivot_root(".", ".").doing(|| "change the root")?;
+    pivot_root(".", ".").doing(|| "change the root")
+}
+
+/// Takes the host's root away: since [`enter`] it lies over the new one, where no path leads.
+fn leave_host() -> Result<(), Error> {
     umount2(".", MntFlags::MNT_DETACH).doing(|| "leave the host's root")?;
     chdir("/").doing(|| "enter the container's root")
 }

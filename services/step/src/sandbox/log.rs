@@ -189,7 +189,7 @@ impl Log {
         if text.is_empty() {
             return;
         }
-        let fits = text.floor_char_boundary(usize::try_from(budget.left).unwrap_or(usize::MAX).min(text.len()));
+        let fits = boundary(&text, usize::try_from(budget.left).unwrap_or(usize::MAX));
         self.cut_bytes += (text.len() - fits) as u64;
         // What did not fit ends the log: later text must not follow it.
         budget.left = if fits < text.len() {
@@ -213,11 +213,20 @@ fn unfinished(bytes: &[u8]) -> usize {
         .unwrap_or(0)
 }
 
+/// The last end of a character at or before `limit`.
+fn boundary(text: &str, limit: usize) -> usize {
+    let mut at = limit.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
 fn chunk_length(text: &str) -> usize {
     if text.len() <= MAX_LOG_CHUNK_BYTES {
         return text.len();
     }
-    let longest = text.floor_char_boundary(MAX_LOG_CHUNK_BYTES);
+    let longest = boundary(text, MAX_LOG_CHUNK_BYTES);
     text[..longest].rfind('\n').map_or(longest, |newline| newline + 1)
 }
 

@@ -9,12 +9,8 @@ use std::rc::Rc;
 use nix::fcntl::OFlag;
 use tidemill_messages::report::{Failure, WrittenResult};
 use tidemill_messages::sandbox::Limits;
-use tidemill_resources::param::ParamValue;
-use tidemill_resources::task::TaskResult;
 
-use super::layout::Layout;
 use super::mask::Masks;
-use super::substitute::Results;
 use crate::error::{Doing, Error};
 
 /// Tekton's reason for a result over the limit.
@@ -81,30 +77,12 @@ impl Collector {
         }
     }
 
-    /// Results of a step.
-    pub(super) fn of_step(&mut self, directory: &Path, names: &[String]) -> Result<Vec<WrittenResult>, Error> {
+    /// The results of these names in `directory`.
+    pub(super) fn collect(&mut self, directory: &Path, names: &[String]) -> Result<Vec<WrittenResult>, Error> {
         let mut written = Vec::new();
         for name in names {
             let content = read(directory, name, self.limits.result_bytes)?;
             written.extend(self.take(name, content));
-        }
-        Ok(written)
-    }
-
-    /// Results of the task: its files, and results of steps that it lifts.
-    pub(super) fn of_task(
-        &mut self,
-        layout: &Layout,
-        declared: &[TaskResult],
-        steps: &Results<'_>,
-    ) -> Result<Vec<WrittenResult>, Error> {
-        let mut written = Vec::new();
-        for result in declared {
-            let content = match &result.value {
-                Some(ParamValue::String(text)) => steps.text(text).map_or(Content::Missing, Content::Text),
-                _ => read(&layout.results(), &result.name, self.limits.result_bytes)?,
-            };
-            written.extend(self.take(&result.name, content));
         }
         Ok(written)
     }

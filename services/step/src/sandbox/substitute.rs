@@ -10,10 +10,13 @@ use crate::error::Error;
 
 const OPEN: &str = "$(steps.";
 
+/// The text of a result; `None` if it was not written.
+type Found = Result<Option<String>, Error>;
+
 /// Looks up results of steps.
 pub(super) struct Results<'a> {
-    /// The text of a result by the names of step and result; `None` if it was not written.
-    pub(super) read: &'a dyn Fn(&str, &str) -> Result<Option<String>, Error>,
+    /// Reads one, by the names of step and result.
+    pub(super) read: &'a (dyn Fn(&str, &str) -> Found + 'a),
 }
 
 enum Pick<'a> {

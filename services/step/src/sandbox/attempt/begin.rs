@@ -9,7 +9,7 @@ use tidemill_messages::sandbox::{Container, Probe, Variable};
 
 use super::running::{Copied, Running};
 use super::{Attempt, Phase, STARTED, working_directory};
-use crate::contain::{Launch, Word};
+use crate::contain::{Identity, Launch, Word};
 use crate::error::{Doing, Error};
 use crate::sandbox::contained::Contained;
 use crate::sandbox::log::Log;
@@ -77,6 +77,11 @@ impl Attempt {
         launch: Launch,
         copied: Copied,
     ) -> Result<Running, Error> {
+        let mut launch = launch;
+        if self.identity != Identity::Full {
+            // Nobody but root can be somebody else; like the image, the wish is set aside.
+            (launch.user, launch.group) = (None, None);
+        }
         let started_at = Timestamp::now();
         contained.launch(launch)?;
         let mut pipes = copied;

@@ -56,7 +56,7 @@ impl Attempt {
             containers.push(self.finish_sidecar(sidecar, by_itself)?);
         }
         let mut collector = self.take_collector();
-        let results = self.with_results(|steps| collector.of_task(&self.layout, &self.sandbox.results, steps))?;
+        let results = collector.collect(&self.layout.results(), &self.sandbox.results)?;
         self.phase = Phase::Finished;
         let killed = self.killed;
         self.report(ReportBody::Finished {

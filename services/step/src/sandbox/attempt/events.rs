@@ -92,10 +92,8 @@ impl Attempt {
         self.go_on_if_ready()
     }
 
-    /// Takes a new owner, and what the owner says.
+    /// Hears the owner out, then takes a new one: what was said before it left counts.
     pub(super) fn hear_owner(&mut self, link: &mut Link) -> Result<(), Error> {
-        let greeting = self.greeting();
-        link.accept(&mut self.outbox, &greeting)?;
         for answer in link.hear(Instant::now()) {
             match answer {
                 Answer::Stored { sequence } => self.outbox.stored(sequence),
@@ -105,7 +103,8 @@ impl Attempt {
                 Answer::Leave => {}
             }
         }
-        Ok(())
+        let greeting = self.greeting();
+        link.accept(&mut self.outbox, &greeting)
     }
 
     /// Does what is due.

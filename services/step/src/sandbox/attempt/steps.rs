@@ -85,7 +85,7 @@ impl Attempt {
     }
 
     /// Gives `use_them` a way to read results of steps.
-    pub(super) fn with_results<T>(&self, use_them: impl FnOnce(&Results<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    fn with_results<T>(&self, use_them: impl FnOnce(&Results<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let read_result = |step: &str, result: &str| read_step_result(&self.layout, self, step, result);
         use_them(&Results { read: &read_result })
     }
@@ -122,7 +122,7 @@ impl Attempt {
         let step = &self.sandbox.steps[position];
         end.results = self
             .collector
-            .of_step(&self.layout.status(position).join("results"), &step.results)?;
+            .collect(&self.layout.status(position).join("results"), &step.results)?;
         self.report_end(position, end)?;
         self.deadline = None;
         self.next_step(position + 1)

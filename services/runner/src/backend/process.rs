@@ -1,0 +1,206 @@
+//! The process backend: plays a pod as processes of this host.
+//!
+//! `image` is set aside; each step is a process in namespaces of its own, in which `/workspace` and
+//! `/tekton` are where Tekton has them, and the state directory and the usual places of credentials
+//! are covered. It isolates; it does not contain hostile code.
+//!
+//! What happens in an attempt is the business of its supervisor (`tidemill-step`), a process that is
+//! not this one's child and goes on without it (R6). This side looks up what the supervisor cannot,
+//! hands it over on a socket, and turns what it says into events. That a supervisor is gone is learnt
+//! from the kernel (a pidfd), and with it all processes of the attempt are.
+//!
+//! A step's log holds what the step wrote and nothing else, as `tkn logs` has it; that the image was
+//! set aside is said once per attempt in the runner's own log.
+
+mod directory;
+mod host;
+mod link;
+mod played;
+mod settings;
+mod start;
+mod support;
+mod translate;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tidemill_messages::AttemptKey;
+use tidemill_messages::plan::Plan;
+use tidemill_messages::sandbox::{Sandbox, Variable, Word};
+use tokio::sync::mpsc;
+
+pub use settings::{ENVIRONMENT, HIDDEN, Settings};
+
+use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing};
+use directory::Directory;
+use link::Link;
+use played::Played;
+
+/// Plays pods as processes.
+pub struct ProcessBackend {
+    settings: Settings,
+    state_directory: PathBuf,
+    step_binary: PathBuf,
+    environment: Vec<Variable>,
+    own_home: Option<PathBuf>,
+    lookup: Arc<dyn Lookup>,
+}
+
+impl ProcessBackend {
+    /// A backend whose attempts and volumes lie in `state_directory`, which exists.
+    ///
+    /// # Errors
+    /// [`Error::Place`] if the step binary is not found or the directory cannot be used.
+    pub fn new(state_directory: &Path, settings: Settings, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
+        let state_directory = std::path::absolute(state_directory).map_err(place("resolve the state directory"))?;
+        Ok(Self {
+            step_binary: start::step_binary(settings.step_binary.as_deref())?,
+            environment: host::environment(&settings.environment, std::env::vars_os()),
+            own_home: std::env::var_os("HOME").map(PathBuf::from),
+            settings,
+            state_directory,
+            lookup,
+        })
+    }
+
+    /// Builds a sandbox in which nothing runs, and removes it again.
+    ///
+    /// # Errors
+    /// [`Error::Place`] whose source says which setting of the kernel or the container is missing, and
+    /// how to set it.
+    pub async fn probe(&self) -> Result<(), Error> {
+        let (pod, plan) = support::smallest_pod();
+        let play = support::play_of(pod);
+        let (events, _unused) = mpsc::channel(1);
+        match self.prepare_planned(play, plan, events).await {
+            Ok(played) => Box::new(played).remove().await,
+            Err(Error::Place { action, source }) => Err(support::explain(action, source)),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn directory(&self, key: &AttemptKey) -> Directory {
+        Directory::new(&self.attempts(), key)
+    }
+
+    fn attempts(&self) -> PathBuf {
+        self.state_directory.join("attempts")
+    }
+
+    async fn prepare_planned(&self, play: Play, plan: Plan, events: mpsc::Sender<Event>) -> Result<Played, Error> {
+        let directory = self.directory(&play.key);
+        let sandbox = self.translate(&play, &plan, &directory).await?;
+        let limit = Duration::from_millis(self.settings.prepare_limit_ms);
+        let built = self.build(&directory, sandbox);
+        let built = match tokio::time::timeout(limit, built).await {
+            Ok(built) => built,
+            Err(late) => Err(place("build the sandbox in time (setting process.prepare-limit-ms)")(
+                late,
+            )),
+        };
+        match built {
+            Ok(link) => Played::new(link, directory, &play, plan, events),
+            Err(error) => {
+                directory.remove().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn translate(&self, play: &Play, plan: &Plan, directory: &Directory) -> Result<Sandbox, Error> {
+        let is_root = rustix::process::geteuid().is_root();
+        let homes = host::homes(self.own_home.clone(), is_root);
+        let mut hidden = host::hidden(&self.settings.hidden, &homes, rustix::process::getuid().as_raw());
+        hidden.push(self.state_directory.clone());
+        let given = translate::Given {
+            settings: &self.settings,
+            lookup: self.lookup.as_ref(),
+            state_directory: &self.state_directory,
+            environment: self.environment.clone(),
+            hidden,
+        };
+        translate::sandbox(given, play, plan, directory.path().to_owned()).await
+    }
+
+    /// Starts a supervisor and waits until the sandbox stands.
+    async fn build(&self, directory: &Directory, sandbox: Sandbox) -> Result<Link, Error> {
+        let mut link = start::supervisor(&self.step_binary, directory, sandbox).await?;
+        match link.receive().await {
+            Ok(Some(Word::Ready { supervisor, .. })) => {
+                link.attach(supervisor)?;
+                Ok(link)
+            }
+            Ok(Some(Word::Refused { by_task: true, message })) => Err(translate::config_error(message)),
+            Ok(Some(Word::Refused { message, .. })) => Err(place("build the sandbox")(message)),
+            Ok(Some(Word::Report(_))) => Err(place("build the sandbox")("the supervisor speaks out of turn")),
+            Ok(None) => Err(place("start the supervisor")(directory.last_words().await)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for ProcessBackend {
+    fn class(&self) -> &str {
+        "process"
+    }
+
+    async fn prepare(&self, play: Play, events: mpsc::Sender<Event>) -> Result<Box<dyn Playing>, Error> {
+        let plan = plan_of(&play)?;
+        Ok(Box::new(self.prepare_planned(play, plan, events).await?))
+    }
+
+    async fn adopt(&self, play: Play, events: mpsc::Sender<Event>) -> Result<Adoption, Error> {
+        let plan = plan_of(&play)?;
+        let directory = self.directory(&play.key);
+        if !directory.exists() {
+            return Ok(Adoption::NotStarted);
+        }
+        if let Some(mut link) = Link::connect(&directory).await {
+            let limit = Duration::from_millis(self.settings.prepare_limit_ms);
+            let word = tokio::time::timeout(limit, link.receive()).await;
+            if let Ok(Ok(Some(Word::Ready {
+                supervisor,
+                started: true,
+            }))) = word
+            {
+                link.attach(supervisor)?;
+                return Ok(Adoption::Playing(Box::new(Played::new(
+                    link, directory, &play, plan, events,
+                )?)));
+            }
+        }
+        directory.end_supervisor().await?;
+        if directory.has_started() {
+            return Ok(Adoption::Gone {
+                message: "its supervisor is gone, and all its processes with it".to_owned(),
+            });
+        }
+        directory.remove().await?;
+        Ok(Adoption::NotStarted)
+    }
+
+    async fn found(&self) -> Result<Vec<AttemptKey>, Error> {
+        directory::keys(self.attempts()).await
+    }
+
+    async fn discard(&self, key: &AttemptKey) -> Result<(), Error> {
+        self.directory(key).remove().await
+    }
+}
+
+fn plan_of(play: &Play) -> Result<Plan, Error> {
+    let plan = Plan::of(&play.pod).map_err(|error| translate::config_error(error.to_string()))?;
+    plan.ok_or_else(|| translate::config_error("the pod has no plan; it was not made by Tidemill".to_owned()))
+}
+
+/// Says what was being done at this place when it failed.
+fn place<E: Into<Box<dyn std::error::Error + Send + Sync>>>(action: impl Into<String>) -> impl FnOnce(E) -> Error {
+    let action = action.into();
+    move |source| Error::Place {
+        action,
+        source: source.into(),
+    }
+}

@@ -1,0 +1,227 @@
+//! The directory of an attempt, and the supervisor it tells of.
+//!
+//! `attempt.json` names the attempt and is on the disk before anything of it is built, so that what a
+//! power cut left is known; `supervisor.json` tells the supervisor's process; `started` is there once
+//! a step may have started; `socket` leads to the supervisor; `log` holds its last words.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{ErrorKind, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
+use serde::{Deserialize, Serialize};
+use tidemill_messages::AttemptKey;
+use tidemill_messages::sandbox::ProcessIdentity;
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use super::place;
+use crate::backend::Error;
+
+/// Times a removal is tried while processes that are ending still write.
+const REMOVALS: usize = 5;
+
+/// Where one attempt lies.
+#[derive(Clone, Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    key: AttemptKey,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Name {
+    attempt: AttemptKey,
+    boot_id: String,
+}
+
+impl Directory {
+    /// The directory of `key` below `attempts`: named by a hash, since keys are longer than names may be.
+    pub(super) fn new(attempts: &Path, key: &AttemptKey) -> Self {
+        let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, key.to_string().as_bytes());
+        Self {
+            path: attempts.join(name.simple().to_string()),
+            key: key.clone(),
+        }
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether something of the attempt is here.
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
+    /// Makes it, empty, and durable. What an earlier try left there goes first.
+    pub(super) fn create(&self) -> Result<(), Error> {
+        let attempts = self.path.parent().unwrap_or(Path::new("/"));
+        let action = || format!("make the attempt's directory {}", self.path.display());
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700);
+        builder.recursive(true).create(attempts).map_err(place(action()))?;
+        builder.recursive(false).create(&self.path).map_err(place(action()))?;
+        let name = Name {
+            attempt: self.key.clone(),
+            boot_id: boot_id(),
+        };
+        let text = serde_json::to_vec(&name).map_err(place(action()))?;
+        let written = File::create(self.path.join("attempt.json")).and_then(|mut file| {
+            file.write_all(&text)?;
+            file.sync_all()
+        });
+        written.map_err(place(action()))?;
+        File::open(attempts)
+            .and_then(|attempts| attempts.sync_all())
+            .map_err(place(action()))
+    }
+
+    /// File for what a supervisor has to say of itself.
+    pub(super) fn log(&self) -> Result<File, Error> {
+        File::create(self.path.join("log")).map_err(place("make the supervisor's log"))
+    }
+
+    /// What a supervisor that did not get far said.
+    pub(super) async fn last_words(&self) -> String {
+        let words = tokio::fs::read_to_string(self.path.join("log"))
+            .await
+            .unwrap_or_default();
+        let words = words.trim();
+        if words.is_empty() {
+            "it ended without a word".to_owned()
+        } else {
+            words.to_owned()
+        }
+    }
+
+    /// Whether a step may have started: the mark is there, or the machine was started anew since, which
+    /// may have lost it.
+    pub(super) fn has_started(&self) -> bool {
+        let name = fs::read(self.path.join("attempt.json")).unwrap_or_default();
+        let name: Option<Name> = serde_json::from_slice(&name).ok();
+        self.path.join("started").exists() || name.is_some_and(|name| name.boot_id != boot_id())
+    }
+
+    /// Ends the supervisor, and with it everything of the attempt; waits until it is gone.
+    pub(super) async fn end_supervisor(&self) -> Result<(), Error> {
+        let directory = self.clone();
+        let ended = spawn_blocking(move || directory.end_supervisor_blocking());
+        ended
+            .await
+            .map_err(place("end a supervisor"))?
+            .map_err(place("end a supervisor"))
+    }
+
+    fn end_supervisor_blocking(&self) -> std::io::Result<()> {
+        let text = fs::read(self.path.join("supervisor.json")).unwrap_or_default();
+        let identity = serde_json::from_slice::<ProcessIdentity>(&text).ok();
+        identity
+            .and_then(|identity| open(&identity))
+            .map_or(Ok(()), |process| end_blocking(&process))
+    }
+
+    /// Ends what runs and removes everything. Repeatable.
+    pub(super) async fn remove(&self) -> Result<(), Error> {
+        let directory = self.clone();
+        let removed = spawn_blocking(move || {
+            directory.end_supervisor_blocking()?;
+            remove_all(&directory.path)
+        });
+        let action = format!("remove {}", self.path.display());
+        removed.await.map_err(place(action.clone()))?.map_err(place(action))
+    }
+}
+
+/// The attempts of which something is below `attempts`.
+pub(super) async fn keys(attempts: PathBuf) -> Result<Vec<AttemptKey>, Error> {
+    let action = format!("list {}", attempts.display());
+    let read = spawn_blocking(move || -> std::io::Result<Vec<AttemptKey>> {
+        let entries = match fs::read_dir(&attempts) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let names = entries.flatten().filter_map(|entry| {
+            let text = fs::read(entry.path().join("attempt.json")).ok()?;
+            serde_json::from_slice::<Name>(&text).ok()
+        });
+        Ok(names.map(|name| name.attempt).collect())
+    });
+    read.await.map_err(place(action.clone()))?.map_err(place(action))
+}
+
+/// A handle of that process, if it still is that process.
+pub(super) fn open(identity: &ProcessIdentity) -> Option<OwnedFd> {
+    let process = pidfd_open(Pid::from_raw(identity.pid)?, PidfdFlags::empty()).ok()?;
+    // The handle is open: the number cannot pass to another process between the two looks.
+    let stat = fs::read_to_string(format!("/proc/{}/stat", identity.pid)).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let ticks: u64 = rest.split(' ').nth(19)?.parse().ok()?;
+    (ticks == identity.start_ticks && boot_id() == identity.boot_id).then_some(process)
+}
+
+/// Kills a process and waits until it and its PID namespace are gone: the kernel says so only then.
+pub(super) async fn end(process: OwnedFd) -> Result<(), Error> {
+    let ended = spawn_blocking(move || end_blocking(&process));
+    ended
+        .await
+        .map_err(place("end a supervisor"))?
+        .map_err(place("end a supervisor"))
+}
+
+/// The same on a thread that may wait; it takes as long as the kernel takes to end the processes.
+fn end_blocking(process: &OwnedFd) -> std::io::Result<()> {
+    match pidfd_send_signal(process, Signal::KILL) {
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(other) => return Err(other.into()),
+    }
+    let mut watched = [PollFd::new(process, PollFlags::IN)];
+    while let Err(error) = poll(&mut watched, None) {
+        if error != Errno::INTR {
+            return Err(error.into());
+        }
+    }
+    // Where this process has become its parent (as PID 1 of a container), it takes notice of the end.
+    match waitid(
+        WaitId::PidFd(process.as_fd()),
+        WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+    ) {
+        Ok(_) | Err(Errno::CHILD) => Ok(()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn boot_id() -> String {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
+}
+
+/// Removes a tree, also below directories that forbid it.
+fn remove_all(path: &Path) -> std::io::Result<()> {
+    let mut last = Ok(());
+    for _ in 0..REMOVALS {
+        last = fs::remove_dir_all(path);
+        match &last {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => permit(path)?,
+            Err(_) => {}
+        }
+    }
+    last
+}
+
+/// Lets the owner write in every directory of a tree.
+fn permit(path: &Path) -> std::io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(path)?.flatten() {
+        if entry.file_type()?.is_dir() {
+            permit(&entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! Cancelling, removing, and what is left.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tidemill_messages::report::ReportBody;
+use tidemill_messages::{CancelReason, Ending};
+use tidemill_runner::backend::process::Settings;
+use tidemill_runner::backend::{Backend, Event};
+
+use crate::kit::{Place, Run, Task};
+
+fn processes_with(mark: &str) -> usize {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = all.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines
+        .filter(|line| String::from_utf8_lossy(line).contains(mark))
+        .count()
+}
+
+#[tokio::test]
+async fn a_cancelled_attempt_is_dead_at_once() {
+    let place = Place::new();
+    let mark = format!("1000.{}", std::process::id());
+    let script = format!("trap '' TERM INT HUP; sleep {mark} & setsid sleep {mark} & echo ready; wait");
+    let task =
+        Task::new()
+            .step("works", &script)
+            .step("never", "true")
+            .sidecar("beside", &format!("sleep {mark}"), json!({}));
+    let mut run = place.prepare(&task).await;
+    run.start().await;
+    run.until_log("ready").await;
+    let before = Instant::now();
+    run.kill().await;
+    let outcome = run.ended().await;
+    let took = before.elapsed();
+    assert_eq!(processes_with(&mark), 0);
+    assert!(took < Duration::from_millis(1000), "{took:?}");
+    assert_eq!(outcome.attempt.ending, Ending::Cancelled);
+    let reasons: Vec<String> = outcome
+        .steps()
+        .into_iter()
+        .map(|(_, code, reason)| format!("{reason} {code}"))
+        .collect();
+    assert_eq!(reasons, ["Cancelled 1", "Cancelled 1"]);
+}
+
+#[tokio::test]
+async fn with_a_grace_a_step_may_end_by_itself() {
+    let place = Place::with(Settings {
+        kill_grace_ms: 20_000,
+        ..Settings::default()
+    });
+    let script = "trap 'echo cleaned; exit 0' TERM; sleep 1000 & echo ready; wait";
+    let mut run = place.prepare(&Task::script(script)).await;
+    run.start().await;
+    run.until_log("ready").await;
+    let before = Instant::now();
+    run.playing.kill(CancelReason::TimedOut).await;
+    let outcome = run.ended().await;
+    assert!(before.elapsed() < Duration::from_secs(15));
+    assert!(outcome.text().ends_with("cleaned\n"), "{outcome:?}");
+    assert_eq!(outcome.attempt.ending, Ending::TimedOut);
+    assert_eq!(outcome.steps()[0].2, "TimeoutExceeded");
+}
+
+#[tokio::test]
+async fn an_attempt_killed_before_it_starts_runs_nothing() {
+    let place = Place::new();
+    let mut run = place.prepare(&Task::script("echo never")).await;
+    run.kill().await;
+    let outcome = run.ended().await;
+    assert_eq!(outcome.attempt.ending, Ending::Cancelled);
+    assert_eq!(outcome.text(), "");
+    assert_eq!(outcome.attempt.started_at, None);
+}
+
+#[tokio::test]
+async fn a_lost_claim_leaves_nothing() {
+    let place = Place::new();
+    let run = place.prepare(&Task::script("echo never")).await;
+    assert_eq!(place.left().await, 1);
+    run.playing.remove().await.unwrap();
+    assert_eq!(place.left().await, 0);
+    assert_eq!(std::fs::read_dir(place.path().join("attempts")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn an_attempt_is_removed_whatever_it_made_of_its_directories() {
+    let place = Place::new();
+    let script = "mkdir -p a/b /tmp/c; touch a/b/f /tmp/c/f; chmod 500 a/b a; chmod 0 /tmp/c; chmod 0 /tekton/home";
+    place.play(&Task::script(script)).await.expect_success();
+    assert_eq!(std::fs::read_dir(place.path().join("attempts")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_supervisor_that_is_killed_takes_everything_along() {
+    let place = Place::new();
+    let mark = format!("1001.{}", std::process::id());
+    let task = Task::script(&format!("sleep {mark} & setsid sleep {mark} & echo ready; wait"));
+    let mut run = place.prepare(&task).await;
+    run.start().await;
+    run.until_log("ready").await;
+    kill_supervisor(&place);
+    let gone = loop {
+        match run.event().await {
+            Event::Report(_) => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(gone, Event::Gone { step_started: true, .. }), "{gone:?}");
+    assert_eq!(processes_with(&mark), 0);
+    let found = Run::try_adopt(&place.another(), &task).await.map(drop).unwrap_err();
+    assert!(found.starts_with("gone"), "{found}");
+    run.playing.remove().await.unwrap();
+    assert_eq!(place.left().await, 0);
+}
+
+#[tokio::test]
+async fn what_nobody_owns_is_found_and_discarded() {
+    let place = Place::new();
+    let task = Task::script("echo ready; sleep 1000");
+    let mut run = place.prepare(&task).await;
+    run.start().await;
+    run.until_log("ready").await;
+    run.playing.release().await;
+    let other = place.another();
+    let found = other.found().await.unwrap();
+    assert_eq!(found, [task.play().key]);
+    other.discard(&found[0]).await.unwrap();
+    other.discard(&found[0]).await.unwrap();
+    assert_eq!(place.left().await, 0);
+    assert!(
+        Run::try_adopt(&other, &task)
+            .await
+            .is_err_and(|found| found == "not started")
+    );
+}
+
+#[tokio::test]
+async fn an_attempt_can_be_prepared_over_the_remains_of_an_earlier_try() {
+    let place = Place::new();
+    let task = Task::script("echo ran");
+    let first = place.prepare(&task).await;
+    drop(first);
+    let outcome = place.play(&task).await;
+    assert_eq!(outcome.expect_success().text(), "ran\n");
+    let reports = outcome.heard.iter().map(|report| report.sequence);
+    assert!(
+        reports.eq(1..=outcome.heard.len() as u64),
+        "reports are numbered without gaps"
+    );
+    assert!(matches!(outcome.heard[0].body, ReportBody::ContainerStarted { .. }));
+}
+
+/// Ends the supervisor of the only attempt, as an out-of-memory killer would.
+fn kill_supervisor(place: &Place) {
+    let attempt = std::fs::read_dir(place.path().join("attempts"))
+        .unwrap()
+        .flatten()
+        .next()
+        .unwrap();
+    let text = std::fs::read(attempt.path().join("supervisor.json")).unwrap();
+    let identity: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let pid = i32::try_from(identity["pid"].as_i64().unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}

@@ -1,0 +1,17 @@
+//! The process backend, driven through its trait as the runner's core drives it.
+//!
+//! Run as root, every test runs a second time as an ordinary user.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod containment;
+mod forks;
+mod kit;
+mod lifecycle;
+mod logs;
+mod order;
+mod owners;
+mod results;
+mod sidecars;
+mod user;
+mod workspaces;

@@ -1,0 +1,199 @@
+//! Owners come and go; the attempt goes on.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tidemill_messages::report::ReportBody;
+use tidemill_runner::backend::Event;
+use tidemill_runner::backend::process::Settings;
+
+use crate::kit::{BUILT, Place, Run, Task, step_binary};
+
+/// Waits until a file in the workspace is gone: the test's way to let a step go on.
+const GATED: &str = "echo started; touch gate; while test -e gate; do sleep 0.02; done; echo went on";
+
+fn open_gate(place: &Place) {
+    let attempt = std::fs::read_dir(place.path().join("attempts"))
+        .unwrap()
+        .flatten()
+        .next()
+        .unwrap();
+    std::fs::remove_file(attempt.path().join("workspace/gate")).unwrap();
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_let_go_is_adopted_while_it_runs() {
+    let place = Place::new();
+    let task = Task::script(GATED).step("next", "echo done");
+    let mut run = place.prepare(&task).await;
+    run.start().await;
+    run.until_log("started").await;
+    run.playing.release().await;
+    let run = Run::adopt(&place.another(), &task).await;
+    open_gate(&place);
+    let outcome = run.ended().await;
+    outcome.expect_success();
+    assert_eq!(outcome.text(), "went on\n");
+    assert_eq!(outcome.log("step-next"), "done\n");
+    assert_eq!(outcome.steps().len(), 2);
+    assert!(outcome.attempt.started_at.is_some());
+    assert_eq!(place.left().await, 0);
+}
+
+#[tokio::test]
+async fn what_was_not_stored_is_told_to_the_next_owner_under_the_same_numbers() {
+    let place = Place::new();
+    let task = Task::script(GATED);
+    let mut run = place.prepare(&task).await;
+    run.start().await;
+    let mut first = Vec::new();
+    while first.len() < 2 {
+        if let Event::Report(report) = run.event().await {
+            first.push(report);
+        }
+    }
+    run.playing.stored(first[0].sequence).await;
+    run.playing.release().await;
+    let mut run = Run::adopt(&place.another(), &task).await;
+    let again = loop {
+        if let Event::Report(report) = run.event().await {
+            break report;
+        }
+    };
+    // Whether the answer to the first was still heard decides which one comes; nothing is left out.
+    assert!(first.contains(&again), "{again:?} is none of {first:?}");
+    open_gate(&place);
+    let outcome = run.ended().await;
+    assert!(outcome.text().ends_with("went on\n"));
+}
+
+#[tokio::test]
+async fn an_end_nobody_heard_is_told_to_the_next_owner() {
+    let place = Place::new();
+    let task = Task::script("printf 42 > /tekton/results/answer").result("answer");
+    let mut run = place.prepare(&task).await;
+    run.start().await;
+    loop {
+        if matches!(run.event().await, Event::Finished(_)) {
+            break;
+        }
+    }
+    run.playing.release().await;
+    let outcome = Run::adopt(&place.another(), &task).await.ended().await;
+    assert_eq!(outcome.expect_success().result("answer").as_deref(), Some("42"));
+    assert_eq!(place.left().await, 0);
+}
+
+#[tokio::test]
+async fn what_has_not_started_is_not_adopted() {
+    let place = Place::new();
+    let task = Task::script("echo ran");
+    let run = place.prepare(&task).await;
+    run.playing.release().await;
+    let found = Run::try_adopt(&place.another(), &task).await.map(drop).unwrap_err();
+    assert_eq!(found, "not started");
+    assert_eq!(place.left().await, 0);
+}
+
+#[tokio::test]
+async fn a_runner_that_is_killed_leaves_its_attempt_to_the_next() {
+    let place = Place::new();
+    let mut runner = other_runner(&place);
+    let task = other_runners_task();
+    let attempts = place.path().join("attempts");
+    let gate = || {
+        std::fs::read_dir(&attempts)
+            .ok()?
+            .flatten()
+            .next()
+            .map(|entry| entry.path().join("workspace/gate"))
+    };
+    wait_until(|| gate().is_some_and(|gate| gate.exists())).await;
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    let mut run = Run::adopt(&place.another(), &task).await;
+    run.until(|body| matches!(body, ReportBody::Log { text, .. } if text.contains("started")))
+        .await;
+    open_gate(&place);
+    let outcome = run.ended().await;
+    assert_eq!(outcome.expect_success().text(), "started\nwent on\n");
+    assert_eq!(place.left().await, 0);
+}
+
+#[tokio::test]
+async fn an_attempt_nobody_owns_ends_after_its_limit() {
+    let place = Place::with(Settings {
+        orphan_s: 1,
+        ..Settings::default()
+    });
+    let task = Task::script("echo started; sleep 1000");
+    let mut run = place.prepare(&task).await;
+    run.start().await;
+    run.until_log("started").await;
+    let supervisor = supervisor_pid(&place);
+    run.playing.release().await;
+    wait_until(|| !std::path::Path::new(&format!("/proc/{supervisor}/root")).exists() || is_zombie(supervisor)).await;
+    let found = Run::try_adopt(&place.another(), &task).await.map(drop).unwrap_err();
+    assert!(found.starts_with("gone"), "{found}");
+}
+
+const ELSEWHERE: &str = "TIDEMILL_TEST_RUNNER_IN";
+
+/// The task of [`be_another_runner`]; its key is known to both.
+fn other_runners_task() -> Task {
+    Task::script(GATED).keyed("of-another-runner")
+}
+
+/// This test binary as a runner of its own, to be killed.
+fn other_runner(place: &Place) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "owners::be_another_runner"])
+        .env(ELSEWHERE, place.path())
+        .env(BUILT, step_binary())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Not a test by itself: a runner that starts an attempt, stores nothing and waits to be killed. Without
+/// a directory it checks that an attempt can be prepared and let go.
+#[tokio::test]
+async fn be_another_runner() {
+    let task = other_runners_task();
+    let Some(directory) = std::env::var_os(ELSEWHERE) else {
+        let place = Place::new();
+        place.prepare(&task).await.playing.remove().await.unwrap();
+        return;
+    };
+    let place = Place::at(directory.into());
+    let mut run = place.prepare(&task).await;
+    run.start().await;
+    std::future::pending::<()>().await;
+}
+
+fn supervisor_pid(place: &Place) -> i64 {
+    let attempt = std::fs::read_dir(place.path().join("attempts"))
+        .unwrap()
+        .flatten()
+        .next()
+        .unwrap();
+    let text = std::fs::read(attempt.path().join("supervisor.json")).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&text).unwrap()["pid"]
+        .as_i64()
+        .unwrap()
+}
+
+fn is_zombie(pid: i64) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
+
+async fn wait_until(condition: impl Fn() -> bool) {
+    let waited = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(crate::kit::run::PATIENCE, waited)
+        .await
+        .expect("it did not happen");
+}
