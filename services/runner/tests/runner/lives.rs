@@ -197,11 +197,7 @@ async fn cut_off_for_too_long_it_ends_what_nobody_can_adopt() {
 async fn a_cancel_given_during_an_outage_is_read_after_it() {
     let world = World::new().await;
     world.place.script("build", Script::Hold);
-    let settings = world.settings("a");
-    let bus = world.memory.connect();
-    let place: std::sync::Arc<dyn tidemill_runner::backend::Backend> = std::sync::Arc::new(world.place.clone());
-    let runner = tidemill_runner::Runner::new(settings, bus, vec![place]);
-    let running = tokio::spawn(runner.run(tokio_util::sync::CancellationToken::new()));
+    let _runner = world.runner("a");
     let key = world.dispatch("build").await;
     world.place.until(|state| state.started.len() == 1).await;
     world.memory.set_reachable(false);
@@ -209,7 +205,6 @@ async fn a_cancel_given_during_an_outage_is_read_after_it() {
     world.memory.set_reachable(true);
     world.cancel(&key, CancelReason::Cancelled).await;
     assert_eq!(world.ending(&key).await, Ending::Cancelled);
-    running.abort();
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,5 +9,6 @@ mod lives;
 mod order;
 mod output;
 mod place;
+mod server;
 mod trouble;
 mod world;

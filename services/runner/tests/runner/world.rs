@@ -1,10 +1,12 @@
 //! A bus with its streams, a planner played by the test, and runners that can be killed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
-use tidemill_bus::{Bus, Memory, Message, Stored, blob, layout};
+use tidemill_bus::{Bus, Connect, Memory, Message, Stored, blob, layout};
+use tidemill_kit::NatsServer;
 use tidemill_messages::envelope::{RUN_OVER, VERSION};
 use tidemill_messages::{
     AttemptKey, AttemptOutcome, CancelReason, CancelTask, Ending, Fact, FactBody, StartTask, decode, encode, stream,
@@ -21,7 +23,9 @@ const RUN: &str = "run-1";
 const PATIENCE: Duration = Duration::from_secs(900);
 
 pub(crate) struct World {
+    /// Without a server: the bus, which does what a test says.
     pub(crate) memory: Memory,
+    server: Option<String>,
     pub(crate) bus: Bus,
     pub(crate) place: Place,
     directory: TempDir,
@@ -42,11 +46,23 @@ impl World {
     }
 
     pub(crate) async fn without_run() -> Self {
-        let memory = Memory::default();
-        let bus = memory.connect();
-        layout::ensure(&bus, &layout::Limits::default()).await.unwrap();
+        Self::with(Memory::default(), None).await
+    }
+
+    /// On a real nats-server, with a run that goes on. The clock must not be paused.
+    pub(crate) async fn on(server: &NatsServer) -> Self {
+        let world = Self::with(Memory::default(), Some(server.url())).await;
+        world.decide(false).await;
+        world
+    }
+
+    async fn with(memory: Memory, server: Option<String>) -> Self {
+        let bus = connect(&memory, server.as_deref()).await;
+        let limits = layout::Limits::default().fitting(1_000_000_000);
+        layout::ensure(&bus, &limits).await.unwrap();
         Self {
             memory,
+            server,
             bus,
             place: Place::new(),
             directory: tempfile::tempdir().unwrap(),
@@ -68,10 +84,13 @@ impl World {
     }
 
     pub(crate) fn runner_with(&self, settings: Settings, place: &Place) -> Process {
-        let bus = self.memory.connect();
-        let runner = Runner::new(settings, bus, vec![std::sync::Arc::new(place.clone())]);
-        let stop = CancellationToken::new();
-        let handle = tokio::spawn(runner.run(stop.clone()));
+        let (memory, server) = (self.memory.clone(), self.server.clone());
+        let (place, stop) = (Arc::new(place.clone()), CancellationToken::new());
+        let stopping = stop.clone();
+        let handle = tokio::spawn(async move {
+            let bus = connect(&memory, server.as_deref()).await;
+            Runner::new(settings, bus, vec![place]).run(stopping).await
+        });
         Process { handle, stop }
     }
 
@@ -149,6 +168,13 @@ impl World {
     /// Lets `span` pass, in which everything that is due happens.
     pub(crate) async fn pass(&self, span: Duration) {
         tokio::time::sleep(span).await;
+    }
+}
+
+async fn connect(memory: &Memory, server: Option<&str>) -> Bus {
+    match server {
+        Some(url) => Bus::connect(Connect::new(url)).await.unwrap(),
+        None => memory.connect(),
     }
 }
 
