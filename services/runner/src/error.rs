@@ -37,6 +37,9 @@ pub enum Error {
         #[source]
         source: tidemill_bus::Error,
     },
+    /// The backend cannot work here.
+    #[error("tasks cannot be played on this host")]
+    Backend(#[source] crate::backend::Error),
     /// A part of the runner broke: a fault of Tidemill.
     #[error("a part of the runner broke")]
     Helper(#[source] tokio::task::JoinError),

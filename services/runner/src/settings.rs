@@ -37,6 +37,8 @@ pub struct Settings {
     pub stop_grace: Span,
     /// What all pods have in common.
     pub pod: tidemill_pod::Options,
+    /// The process backend.
+    pub process: crate::backend::process::Settings,
 }
 
 impl Default for Settings {
@@ -52,6 +54,7 @@ impl Default for Settings {
             lost_after: Span::seconds(300),
             stop_grace: Span::seconds(5),
             pod: tidemill_pod::Options::default(),
+            process: crate::backend::process::Settings::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod logs;
 mod order;
 mod owners;
 mod results;
+mod service;
 mod sidecars;
 mod user;
 mod workspaces;

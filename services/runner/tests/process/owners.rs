@@ -10,7 +10,7 @@ use tidemill_runner::backend::process::Settings;
 use crate::kit::{BUILT, Place, Run, Task, step_binary};
 
 /// Waits until a file in the workspace is gone: the test's way to let a step go on.
-const GATED: &str = "echo started; touch gate; while test -e gate; do sleep 0.02; done; echo went on";
+const GATED: &str = "touch gate; echo started; while test -e gate; do sleep 0.02; done; echo went on";
 
 fn open_gate(place: &Place) {
     let attempt = std::fs::read_dir(place.path().join("attempts"))
