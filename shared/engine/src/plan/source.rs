@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidemill_messages::RunKind;
+use tidemill_resources::lookup;
 use tidemill_resources::meta::RefSource;
 use tidemill_resources::{EmbeddedTask, PipelineSpec, PipelineTask, TaskRun};
 
@@ -197,9 +198,12 @@ pub(crate) fn not_had(
 ) -> Refusal {
     let kind = reference.kind.as_str();
     let message = match answer {
-        Some(Answer::NotFound { names }) if reference.resolver.is_empty() => {
-            crate::resolution::not_found(reference.kind, &reference.name, namespace.unwrap_or_default(), names)
-        }
+        Some(Answer::NotFound { names }) if reference.resolver.is_empty() => lookup::missing(
+            kind,
+            &reference.name,
+            namespace.unwrap_or_default(),
+            &names.iter().cloned().collect(),
+        ),
         Some(Answer::Failed { message }) => format!("no {kind} {:?}: {message}", reference.name),
         Some(Answer::NotFound { .. }) => format!("no {kind} from resolver {:?}", reference.resolver),
         Some(_) => format!("what was found for {kind} {:?} is of another kind", reference.name),
