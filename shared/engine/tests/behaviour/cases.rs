@@ -1,12 +1,5 @@
 //! Plays the cases of `tests/cases/*.yaml`: a run, what its attempts do, what comes out.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
-#[path = "support/case.rs"]
-mod case;
-#[path = "support/world.rs"]
-mod world;
-
 use std::path::PathBuf;
 
 #[test]
@@ -22,7 +15,8 @@ fn all_cases_come_out_as_written() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
-        let cases: Vec<case::Case> = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let cases: Vec<crate::case::Case> =
+            serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         for case in cases {
             wrong.extend(
                 case.play()

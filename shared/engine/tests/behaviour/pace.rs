@@ -1,7 +1,5 @@
 //! What a fact costs does not grow with the run, and what is stored for it is small.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
