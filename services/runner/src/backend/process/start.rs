@@ -30,9 +30,10 @@ pub(super) fn step_binary(setting: Option<&Path>) -> Result<PathBuf, Error> {
         Some(path) => vec![path.to_owned()],
         None => beside.into_iter().chain(on_path).collect(),
     };
-    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
+    let found = candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
         place(format!("find {BINARY}"))("put it beside the running binary or on PATH, or set process.step-binary")
-    })
+    });
+    std::path::absolute(found?).map_err(place(format!("find {BINARY}")))
 }
 
 /// Starts a supervisor in its directory and hands it the sandbox.
