@@ -46,7 +46,9 @@ impl Lookup for Nothing {
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let step_binary = arguments.next().context("usage: process_backend <tidemill-step> [samples]")?;
+    let step_binary = arguments
+        .next()
+        .context("usage: process_backend <tidemill-step> [samples]")?;
     let samples = arguments.next().map_or(Ok(SAMPLES), |count| count.parse())?;
     let state = tempfile::tempdir()?;
     let settings = Settings {
