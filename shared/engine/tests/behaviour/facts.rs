@@ -170,3 +170,17 @@ fn a_log_that_is_not_whole_is_noticed() {
     let error = changes.map(|change| state.apply(change)).find_map(Result::err).unwrap();
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
 }
+
+#[test]
+fn a_run_that_is_being_deleted_when_first_seen_is_done_with() {
+    let mut world = world();
+    let fact = Fact::RunObserved {
+        at: world.now,
+        run: world.run.clone(),
+        deleting: true,
+    };
+    world.tell(&fact).unwrap();
+    assert_eq!(world.effects, ["finish"]);
+    assert!(world.state.is_over() && world.started.is_empty());
+    assert!(world.tell(&fact).unwrap().is_empty());
+}

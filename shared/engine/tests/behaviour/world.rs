@@ -10,7 +10,7 @@ use tidemill_engine::{
 };
 use tidemill_messages::{AttemptOutcome, Ending};
 use tidemill_resources::step::StepActionSpec;
-use tidemill_resources::task_run::TaskRunResult;
+use tidemill_resources::task_run::{StepState, TaskRunResult};
 use tidemill_resources::{ParamValue, PipelineSpec, TaskSpec};
 
 /// UID of the runs of tests.
@@ -192,8 +192,23 @@ impl World {
     }
 }
 
+/// `step.result=value`.
+fn step_state(words: &str) -> Option<StepState> {
+    let (path, value) = words.split_once('=')?;
+    let (name, result) = path.split_once('.')?;
+    Some(StepState {
+        name: name.to_owned(),
+        results: vec![TaskRunResult {
+            name: result.to_owned(),
+            kind: None,
+            value: value.into(),
+        }],
+        ..StepState::default()
+    })
+}
+
 /// An outcome in words: `succeeds [name=value ...]`, `fails [Reason] [name=value ...]`, `lost`,
-/// `cancelled`, `timed-out`. A value in brackets is a list.
+/// `cancelled`, `timed-out`. `step.name=value` is a result of a step. A value in brackets is a list.
 pub(crate) fn outcome(words: &str, at: Timestamp) -> AttemptOutcome {
     let mut parts = words.split_whitespace();
     let verb = parts.next().unwrap_or_default();
@@ -216,7 +231,9 @@ pub(crate) fn outcome(words: &str, at: Timestamp) -> AttemptOutcome {
         "timed-out" => Ending::TimedOut,
         other => panic!("unknown outcome {other:?}"),
     };
-    let results = rest
+    let is_of_step = |word: &&str| word.split_once('=').is_some_and(|(name, _)| name.contains('.'));
+    let (of_steps, of_task): (Vec<&str>, Vec<&str>) = rest.into_iter().partition(is_of_step);
+    let results = of_task
         .iter()
         .filter_map(|word| word.split_once('='))
         .map(|(name, value)| TaskRunResult {
@@ -233,7 +250,7 @@ pub(crate) fn outcome(words: &str, at: Timestamp) -> AttemptOutcome {
         pod_name: "pod".to_owned(),
         started_at: Some(at),
         completed_at: at,
-        steps: Vec::new(),
+        steps: of_steps.into_iter().filter_map(step_state).collect(),
         sidecars: Vec::new(),
         results: results.collect(),
     }
