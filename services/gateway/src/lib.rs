@@ -1,1 +1,27 @@
-//! The Kubernetes-style API over the objects.
+//! The gateway: Kubernetes' API over the objects, the logs of steps among it.
+//!
+//! It keeps no state of its own; any number may run. `kubectl`, `tkn` and `tidemill` are its clients.
+
+mod app;
+mod auth;
+mod body;
+mod discovery;
+mod error;
+mod logs;
+mod negotiate;
+mod pods;
+mod query;
+mod render;
+mod route;
+mod server;
+mod settings;
+mod status;
+mod table;
+mod verbs;
+
+pub use error::Error;
+pub use server::Gateway;
+pub use settings::Settings;
+
+#[cfg(test)]
+mod tests;

@@ -130,6 +130,3 @@ fn message(me: &Identity, wanted: Wanted<'_>, number: u64) -> Message {
         .header(TRY, number.to_string())
         .expecting(wanted.expected)
 }
-
-#[cfg(test)]
-mod tests;

@@ -44,8 +44,7 @@ pub use settings::Settings;
 pub async fn run(settings: Settings, bus: Bus, objects: Objects, stop: CancellationToken) -> Result<(), Error> {
     let lookup = Arc::new(ObjectLookup::new(objects));
     let state = &settings.state_dir;
-    let made = tokio::fs::create_dir_all(state).await;
-    made.map_err(|source| Error::StateDirectory {
+    tokio::fs::create_dir_all(state).await.map_err(|source| Error::Lock {
         path: state.clone(),
         source,
     })?;

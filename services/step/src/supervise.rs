@@ -12,30 +12,20 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getgid, getuid, setsid};
 
 use crate::contain::Identity;
-use crate::error::{Doing, Error, refused};
+use crate::error::{Doing, Error};
 use crate::process;
-use crate::wire::{self, Wire};
+use crate::wire;
 
 /// Leaves the runner's session, makes the namespaces, starts their PID 1 and ends: the attempt has no
-/// parent that could take it along. What does not work is told on the socket.
+/// parent that could take it along.
 pub(crate) fn run() -> Result<ExitCode, Error> {
-    match start() {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => {
-            Wire::from_stdin()?.send(&refused(&error))?;
-            Ok(ExitCode::FAILURE)
-        }
-    }
-}
-
-fn start() -> Result<(), Error> {
     let socket = wire::stdin_socket()?;
     setsid().doing(|| "leave the runner's session")?;
     let identity = enter()?;
     let role = ["sandbox".to_owned(), identity.to_string()];
     let supervisor = process::again(&role, socket, Stdio::inherit(), Stdio::inherit())?;
     drop(supervisor);
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn enter() -> Result<Identity, Error> {

@@ -17,41 +17,33 @@ const OWNERS: &str = "Tidemill-Owners";
 const DELETING: &str = "Tidemill-Deleting";
 const DELETED: &str = "Tidemill-Deleted";
 
-/// The part of an object that stands in its message's headers, and that the index keeps.
+/// The part of an object that the index keeps.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Head {
-    /// Its UID.
-    pub uid: Uuid,
-    /// Its generation; 0 for kinds that have none.
-    pub generation: i64,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Its owners.
-    pub owners: Vec<OwnerHead>,
+pub(crate) struct Head {
+    pub(crate) uid: Uuid,
+    pub(crate) generation: i64,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) owners: Vec<OwnerHead>,
     /// It has a deletion timestamp.
-    pub deleting: bool,
+    pub(crate) deleting: bool,
     /// This is the tombstone of an object deleted then.
-    pub deleted: Option<Timestamp>,
+    pub(crate) deleted: Option<Timestamp>,
 }
 
 /// An owner as it stands in a header.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct OwnerHead {
-    /// Group of its kind.
+pub(crate) struct OwnerHead {
     #[serde(rename = "g")]
-    pub group: String,
+    pub(crate) group: String,
     /// Empty when the kind is not known here: then nothing can be said about the owner.
     #[serde(rename = "r")]
-    pub resource: String,
-    /// Its name.
+    pub(crate) resource: String,
     #[serde(rename = "n")]
-    pub name: String,
-    /// Its UID.
+    pub(crate) name: String,
     #[serde(rename = "u")]
-    pub uid: Uuid,
-    /// Its deletion waits for this dependent.
+    pub(crate) uid: Uuid,
     #[serde(rename = "b", default, skip_serializing_if = "std::ops::Not::not")]
-    pub blocks: bool,
+    pub(crate) blocks: bool,
 }
 
 impl Head {
@@ -92,7 +84,7 @@ impl Head {
     }
 
     /// Reads it back; `None` when the message is no object of ours.
-    pub fn read(stored: &Stored) -> Option<Self> {
+    pub(crate) fn read(stored: &Stored) -> Option<Self> {
         let parsed = |name| stored.header(name).map(str::to_owned);
         Some(Self {
             uid: stored.header(UID)?.parse().ok()?,

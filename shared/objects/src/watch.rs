@@ -1,6 +1,6 @@
 //! Watches: the changes of a scope from a version on, in order, without gaps.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,12 +58,16 @@ pub struct Watch {
     ready: VecDeque<WatchEvent>,
     /// Objects whose last change was overwritten before it could be read: not told to the watcher.
     unseen: HashSet<Key>,
+    /// Versions of the initial state that are newer than it: their steps are not told again.
+    told: HashMap<Key, u64>,
     bookmark_at: Instant,
 }
 
 /// The initial state, page by page.
+#[derive(Clone, Default)]
 struct Start {
-    version: u64,
+    /// The version of the first page; `None` before it.
+    version: Option<u64>,
     after: Option<(String, String)>,
 }
 
@@ -86,14 +90,12 @@ impl Objects {
         }
         Ok(Watch {
             objects: self.clone(),
-            start: initial.then_some(Start {
-                version: applied,
-                after: None,
-            }),
+            start: initial.then(Start::default),
             cursor: if initial { applied } else { version },
             query,
             ready: VecDeque::new(),
             unseen: HashSet::new(),
+            told: HashMap::new(),
             bookmark_at: Instant::now() + BOOKMARK_EVERY,
         })
     }
@@ -126,17 +128,24 @@ impl Watch {
 
     /// One page of the initial state.
     async fn read_start(&mut self) -> Result<(), Error> {
-        let Some(start) = &self.start else { return Ok(()) };
+        let Some(start) = self.start.clone() else { return Ok(()) };
         let inner = self.objects.inner.clone();
         let page = inner.index().page(&self.query.scope, start.after.as_ref(), BATCH);
         let after = page.rows.last().map(|row| (row.namespace.clone(), row.name.clone()));
-        let version = start.version;
+        let version = start.version.unwrap_or(page.applied);
         let more = page.more;
         let objects = inner.read_rows(&self.query.scope, page.rows).await?;
-        // A change after `version` is told again by the steps; a client replaces what it has.
-        self.ready
-            .extend(objects.into_iter().map(|object| WatchEvent::Added(Box::new(object))));
+        self.cursor = version;
+        for object in objects {
+            let own = object.metadata.resource_version.as_deref();
+            let own = own.and_then(|own| own.parse().ok()).unwrap_or(version);
+            if own > version {
+                self.told.insert(Key::of(&object)?, own);
+            }
+            self.ready.push_back(WatchEvent::Added(Box::new(object)));
+        }
         if more {
+            let version = Some(version);
             self.start = Some(Start { version, after });
             return Ok(());
         }
@@ -161,12 +170,16 @@ impl Watch {
         let mut events = VecDeque::new();
         let mut unseen = self.unseen.clone();
         for step in steps {
+            if self.told.get(&step.key).is_some_and(|told| step.version <= *told) {
+                continue;
+            }
             events.extend(event(&inner, &self.query.scope, step, &mut unseen).await?);
         }
         // Nothing above may be lost when the call is cancelled, so it is all taken over here.
         self.ready = events;
         self.unseen = unseen;
         self.cursor = cursor;
+        self.told.retain(|_, told| *told > cursor);
         Ok(any)
     }
 

@@ -26,6 +26,9 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// Annotation on a TaskRun whose pipeline task has `onError: continue`.
 pub const ANNOTATION_PIPELINE_TASK_ON_ERROR: &str = "pipeline.tekton.dev/pipeline-task-on-error";
+/// Annotation on a TaskRun of a pipeline: key of its task within the run, which for a matrix is the
+/// name of the pipeline task and the position of the combination.
+pub const ANNOTATION_TASK_KEY: &str = "tidemill.dev/task";
 /// Annotation that keeps v1beta1 step fields which v1 no longer has.
 pub const ANNOTATION_TASK_DEPRECATIONS: &str = "tekton.dev/v1beta1.task-deprecations";
 /// Annotation `true`: claims made from templates go with the end of the run.

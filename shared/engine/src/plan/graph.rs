@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use tidemill_messages::RunKind;
 use tidemill_resources::{PipelineSpec, PipelineTask};
 
 use super::Need;
@@ -21,7 +20,7 @@ pub(super) struct Edges {
 ///
 /// # Errors
 /// `PipelineInvalidGraph`: a task that does not exist, or tasks that wait for each other.
-pub(super) fn edges(spec: &PipelineSpec, kind: RunKind) -> Result<Vec<Edges>, Refusal> {
+pub(super) fn edges(spec: &PipelineSpec) -> Result<Vec<Edges>, Refusal> {
     let graph: HashMap<&str, u32> = spec
         .tasks
         .iter()
@@ -30,11 +29,7 @@ pub(super) fn edges(spec: &PipelineSpec, kind: RunKind) -> Result<Vec<Edges>, Re
         .collect();
     let mut edges = Vec::with_capacity(spec.tasks.len() + spec.finally.len());
     for (position, task) in spec.tasks.iter().chain(&spec.finally).enumerate() {
-        let needs = match kind {
-            RunKind::PipelineRun => needs(task, &graph)?,
-            // There are no other tasks: what looks like a result is text.
-            RunKind::TaskRun => Vec::new(),
-        };
+        let needs = needs(task, &graph)?;
         let is_finally = position >= spec.tasks.len();
         let parents = if is_finally {
             Vec::new()

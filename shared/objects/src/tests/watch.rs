@@ -55,6 +55,37 @@ async fn a_watch_starts_with_what_there_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_changes_while_a_watch_starts_is_told_once() {
+    let objects = objects().await;
+    for index in 0..400 {
+        objects.create(config(&format!("c{index:03}"), "old")).await.unwrap();
+    }
+    let query = WatchQuery {
+        scope: configs(),
+        ..WatchQuery::default()
+    };
+    let mut watch = objects.watch(query).await.unwrap();
+    assert_eq!(next(&mut watch).await, "added c000 old");
+    // One of the first page, one of the second, and one that is new there.
+    objects.update(config("c001", "new")).await.unwrap();
+    objects.update(config("c399", "new")).await.unwrap();
+    objects.create(config("c399a", "new")).await.unwrap();
+    objects.create(config("end", "")).await.unwrap();
+    let mut lines = Vec::new();
+    loop {
+        let line = next(&mut watch).await;
+        if line == "modified c001 new" {
+            break;
+        }
+        lines.push(line);
+    }
+    assert_eq!(lines.len(), 401);
+    assert_eq!(lines[398..], ["added c399 new", "added c399a new", "added end "]);
+    objects.update(config("c399", "newer")).await.unwrap();
+    assert_eq!(next(&mut watch).await, "modified c399 newer");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_stops_matching_is_deleted_for_the_watcher() {
     let objects = objects().await;
     let labelled = |datum: &str, tier: &str| {

@@ -1,0 +1,193 @@
+//! What a path is about.
+
+use tidemill_objects::Key;
+use tidemill_resources::Kind;
+
+/// A path that is served.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Route {
+    /// `/healthz`, `/livez`.
+    Live,
+    /// `/readyz`.
+    Ready,
+    /// `/version`.
+    Version,
+    /// `/api`.
+    CoreVersions,
+    /// `/apis`.
+    Groups,
+    /// `/apis/<group>`.
+    Group(String),
+    /// `/api/v1`, `/apis/<group>/<version>`.
+    Resources {
+        /// Empty for the core group.
+        group: String,
+        version: String,
+    },
+    /// Objects of a kind.
+    Objects(Target),
+}
+
+/// A collection or one object of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Target {
+    pub(crate) kind: &'static Kind,
+    /// `None`: all namespaces, or objects of the cluster.
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: Option<String>,
+    /// `status` or `log`.
+    pub(crate) subresource: Option<String>,
+}
+
+impl Target {
+    /// The key of the object; `None` for a collection.
+    pub(crate) fn key(&self) -> Option<Key> {
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        Some(Key::new(self.kind, namespace, self.name.as_deref()?))
+    }
+
+    pub(crate) fn is_pod(&self) -> bool {
+        self.kind.group.is_empty() && self.kind.kind == "Pod"
+    }
+}
+
+/// Reads a path; `None` when nothing is there.
+pub(crate) fn parse(path: &str) -> Option<Route> {
+    let segments: Vec<String> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(decode)
+        .collect::<Option<_>>()?;
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match segments[..] {
+        ["healthz" | "livez", ..] => Some(Route::Live),
+        ["readyz", ..] => Some(Route::Ready),
+        ["version"] => Some(Route::Version),
+        ["api"] => Some(Route::CoreVersions),
+        ["apis"] => Some(Route::Groups),
+        ["apis", group] => known_group(group).then(|| Route::Group(group.to_owned())),
+        ["api", version] => resources("", version),
+        ["apis", group, version] => resources(group, version),
+        ["api", version, ref rest @ ..] => objects("", version, rest),
+        ["apis", group, version, ref rest @ ..] if !group.is_empty() => objects(group, version, rest),
+        _ => None,
+    }
+}
+
+fn resources(group: &str, version: &str) -> Option<Route> {
+    let served = Kind::all()
+        .iter()
+        .any(|kind| kind.group == group && kind.versions.contains(&version));
+    served.then(|| Route::Resources {
+        group: group.to_owned(),
+        version: version.to_owned(),
+    })
+}
+
+fn objects(group: &str, version: &str, rest: &[&str]) -> Option<Route> {
+    let kind = |plural: &str| Kind::by_resource(group, plural).filter(|kind| kind.versions.contains(&version));
+    let target = |kind, namespace: Option<&str>, name: Option<&str>, subresource: Option<&str>| {
+        Some(Route::Objects(Target {
+            kind,
+            namespace: namespace.map(str::to_owned),
+            name: name.map(str::to_owned),
+            subresource: subresource.map(str::to_owned),
+        }))
+    };
+    match *rest {
+        ["namespaces", namespace, plural, ref rest @ ..] if !matches!(plural, "status" | "finalize") => {
+            let kind = kind(plural).filter(|kind| kind.namespaced)?;
+            match *rest {
+                [] => target(kind, Some(namespace), None, None),
+                [name] => target(kind, Some(namespace), Some(name), None),
+                [name, sub] => target(kind, Some(namespace), Some(name), Some(sub)),
+                _ => None,
+            }
+        }
+        [plural] => target(kind(plural)?, None, None, None),
+        [plural, name] => target(kind(plural).filter(|kind| !kind.namespaced)?, None, Some(name), None),
+        [plural, name, sub] => {
+            let kind = kind(plural).filter(|kind| !kind.namespaced)?;
+            target(kind, None, Some(name), Some(sub))
+        }
+        _ => None,
+    }
+}
+
+fn known_group(group: &str) -> bool {
+    !group.is_empty() && Kind::all().iter().any(|kind| kind.group == group)
+}
+
+/// Percent-decodes one segment.
+fn decode(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        if first == b'%' {
+            let pair = std::str::from_utf8(tail.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(pair, 16).ok()?);
+            rest = &tail[2..];
+        } else {
+            bytes.push(first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(path: &str) -> Target {
+        match parse(path) {
+            Some(Route::Objects(target)) => target,
+            other => panic!("{path}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn paths_name_objects() {
+        let run = target("/apis/tekton.dev/v1/namespaces/ci/pipelineruns/a%2Eb/status");
+        assert_eq!((run.kind.kind, run.namespace.as_deref()), ("PipelineRun", Some("ci")));
+        assert_eq!(
+            (run.name.as_deref(), run.subresource.as_deref()),
+            (Some("a.b"), Some("status"))
+        );
+        assert_eq!(target("/apis/tekton.dev/v1beta1/tasks").namespace, None);
+        assert_eq!(
+            target("/api/v1/namespaces/ci/pods/p/log").subresource.as_deref(),
+            Some("log")
+        );
+        let namespace = target("/api/v1/namespaces/ci");
+        assert_eq!(
+            (namespace.kind.kind, namespace.name.as_deref()),
+            ("Namespace", Some("ci"))
+        );
+        assert_eq!(target("/api/v1/namespaces/ci/status").kind.kind, "Namespace");
+        assert_eq!(
+            target("/apis/triggers.tekton.dev/v1alpha1/clusterinterceptors/x")
+                .kind
+                .kind,
+            "ClusterInterceptor"
+        );
+    }
+
+    #[test]
+    fn other_paths_are_nothing() {
+        for path in [
+            "/",
+            "/apis/example.com",
+            "/apis/tekton.dev/v7",
+            "/apis/tekton.dev/v1/odds",
+            "/apis/tekton.dev/v1/tasks/a",
+            "/apis/tekton.dev/v1/namespaces/ci/clustertasks",
+            "/api/v1/namespaces/ci/pods/a/log/b",
+            "/api/v1/namespaces/ci/namespaces/x",
+            "/api/v1/namespaces/%zz/pods",
+            "/metrics",
+        ] {
+            assert_eq!(parse(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Settings of the gateway, with their defaults.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+use tidemill_settings::{Secret, Size, Span};
+
+/// Settings of the gateway.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where it listens. Default `127.0.0.1:7780`; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whether it may listen on other addresses than loopback. Default no: there is no TLS here.
+    pub allow_remote: bool,
+    /// The bearer token every request but health, version and discovery must carry. No default.
+    pub token: Secret,
+    /// Connections at once. Default 1,024; more wait.
+    pub connections: usize,
+    /// Largest body of a request. Default 4 MiB.
+    pub body: Size,
+    /// Time limit of a request that is no watch and follows no log. Default 30 s.
+    pub request_timeout: Span,
+    /// Longest watch or followed log; clients begin anew. Default 1 h.
+    pub stream_timeout: Span,
+    /// Logs read at once. Default 256; more are told to come back.
+    pub log_readers: usize,
+    /// Text kept in memory for the last lines of one log (`tailLines`). Default 8 MiB.
+    pub tail: Size,
+    /// How long an orderly stop waits for requests under way. Default 5 s.
+    pub stop_grace: Span,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7780)),
+            allow_remote: false,
+            token: Secret::default(),
+            connections: 1_024,
+            body: Size::new(4 << 20),
+            request_timeout: Span::seconds(30),
+            stream_timeout: Span::seconds(3_600),
+            log_readers: 256,
+            tail: Size::new(8 << 20),
+            stop_grace: Span::seconds(5),
+        }
+    }
+}
+
+impl tidemill_settings::Settings for Settings {
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if !self.listen.ip().is_loopback() && !self.allow_remote {
+            problems.push((
+                "listen",
+                format!(
+                    "{} is no loopback address; requests would travel unencrypted: set allow-remote if that is meant",
+                    self.listen
+                ),
+            ));
+        }
+        for (key, value) in [("connections", self.connections), ("log-readers", self.log_readers)] {
+            if value == 0 {
+                problems.push((key, "must be at least 1".to_owned()));
+            }
+        }
+        problems
+    }
+}
