@@ -45,6 +45,7 @@ fn play(folder: &Path) -> Result<()> {
     let namespace = name_of(folder).replace('_', "-");
     let text = fs::read_to_string(folder.join("expected.yaml"))?;
     let expected: Expected = serde_saphyr::from_str(&text).context("expected.yaml")?;
+    make_namespace(&state, &namespace)?;
     let scene = Scene {
         state,
         namespace,
@@ -55,6 +56,12 @@ fn play(folder: &Path) -> Result<()> {
         Some(text) => scene.must_be_refused(&file, text),
         None => scene.must_end(&file),
     }
+}
+
+fn make_namespace(state: &Path, name: &str) -> Result<()> {
+    let file = state.with_file_name(format!("{name}.yaml"));
+    fs::write(&file, format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"))?;
+    tell(state, &["create", "-f", &file.to_string_lossy()]).map(drop)
 }
 
 /// A scenario on its way.
