@@ -130,3 +130,6 @@ fn message(me: &Identity, wanted: Wanted<'_>, number: u64) -> Message {
         .header(TRY, number.to_string())
         .expecting(wanted.expected)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,15 @@ pub enum Error {
         /// The lock file.
         path: PathBuf,
     },
+    /// The state directory cannot be made.
+    #[error("cannot make the state directory {}", path.display())]
+    StateDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The lock file cannot be made.
     #[error("cannot lock {}", path.display())]
     Lock {

@@ -44,7 +44,8 @@ pub use settings::Settings;
 pub async fn run(settings: Settings, bus: Bus, objects: Objects, stop: CancellationToken) -> Result<(), Error> {
     let lookup = Arc::new(ObjectLookup::new(objects));
     let state = &settings.state_dir;
-    tokio::fs::create_dir_all(state).await.map_err(|source| Error::Lock {
+    let made = tokio::fs::create_dir_all(state).await;
+    made.map_err(|source| Error::StateDirectory {
         path: state.clone(),
         source,
     })?;

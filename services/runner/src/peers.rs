@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::SignedDuration;
 use tidemill_bus::{Bus, Reader, Stored};
 use tidemill_messages::claim::Lease;
 use tidemill_messages::{decode, stream, subject};
@@ -13,6 +14,10 @@ use crate::lease::EXPIRY;
 
 /// The leases of all runners.
 const ALL_LEASES: &str = "runner.*";
+
+/// Leases that did not change for so long are removed: planners have given up all that was claimed
+/// under them.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What is known of another runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +72,7 @@ impl Watcher {
         loop {
             let expiry = self.next_expiry().filter(|_| *connected.borrow());
             tokio::select! {
-                stored = leases.next() => self.observe(&stored?),
+                stored = leases.next() => self.observe(&stored?).await,
                 // Time without a connection does not count: it starts anew.
                 changed = connected.changed() => match changed {
                     Ok(()) => self.start_clocks_anew(),
@@ -78,7 +83,14 @@ impl Watcher {
         }
     }
 
-    fn observe(&self, stored: &Stored) {
+    async fn observe(&self, stored: &Stored) {
+        if self.bus.now().duration_since(stored.time) > FORGOTTEN_AFTER {
+            let up_to = Some(stored.sequence + 1);
+            if let Err(error) = self.bus.purge(stream::CLAIMS, &stored.subject, up_to).await {
+                tracing::debug!(%error, "An old lease could not be removed.");
+            }
+            return;
+        }
         let Ok(lease) = decode::<Lease>(&stored.subject, &stored.payload) else {
             return;
         };

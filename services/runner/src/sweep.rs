@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use futures::{StreamExt, stream};
 use tidemill_bus::Bus;
 use tidemill_messages::AttemptKey;
 use tidemill_messages::claim::Claim;
@@ -10,6 +11,9 @@ use tidemill_telemetry::Chain;
 use crate::backend::Backend;
 use crate::claim::{self, Link};
 use crate::identity::Identity;
+
+/// Claims read at once.
+const READS: usize = 16;
 
 /// What the core knows when a sweep starts.
 pub(crate) struct Known {
@@ -42,8 +46,12 @@ pub(crate) async fn sweep(bus: &Bus, backend: &dyn Backend, me: &Identity, known
             return findings;
         }
     };
-    for key in keys.into_iter().filter(|key| !known.active.contains(key)) {
-        match claim::read(bus, &key).await {
+    let unknown = keys.into_iter().filter(|key| !known.active.contains(key));
+    let mut claims = stream::iter(unknown)
+        .map(|key| async move { (claim::read(bus, &key).await, key) })
+        .buffer_unordered(READS);
+    while let Some((claim, key)) = claims.next().await {
+        match claim {
             Err(_) => {}
             Ok(Some(link)) if link.claim.runner == me.id || known.dead.contains(&link.claim.runner) => {
                 findings.orphans.push((key, link));

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use tidemill_messages::sandbox::Word;
+
 /// Why an attempt cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -48,6 +50,14 @@ impl Error {
             cause = error.source();
         }
         text
+    }
+}
+
+/// The error as it is told to a runner.
+pub(crate) fn refused(error: &Error) -> Word {
+    Word::Refused {
+        by_task: error.by_task(),
+        message: error.chain(),
     }
 }
 

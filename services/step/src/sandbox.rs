@@ -16,17 +16,21 @@ mod results;
 mod substitute;
 mod sweep;
 
+use std::fs::File;
+use std::path::Path;
 use std::process::ExitCode;
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::prctl::set_dumpable;
 use nix::sys::stat::{Mode, umask};
-use tidemill_messages::sandbox::{Order, Word};
+use nix::unistd::dup2_stderr;
+use tidemill_messages::sandbox::Order;
 
 use attempt::Attempt;
+use contained::Starting;
 
 use crate::contain::Identity;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, refused};
 use crate::process;
 use crate::wire::Wire;
 
@@ -45,21 +49,31 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
     umask(Mode::empty());
     let mut wire = Wire::from_stdin()?;
     let supervisor = process::identity()?;
-    let entered = enter();
+    // The first container's process is started before it is known what for: a supervisor may wait for its
+    // attempt, and then that attempt does not wait for this.
+    let entered = enter().and_then(|()| Starting::start(false));
     // A runner that ends before it has an attempt leaves nothing to do.
     let Some(Order::Prepare(sandbox)) = wire.receive()? else {
         return Ok(ExitCode::SUCCESS);
     };
-    match entered.and_then(|()| Attempt::prepare(*sandbox, identity, supervisor)) {
+    let attempt = entered.and_then(|first| {
+        write_words_to(&sandbox.directory)?;
+        Attempt::prepare(*sandbox, identity, supervisor, first)
+    });
+    match attempt {
         Ok((attempt, listener)) => attempt.play(wire, listener),
         Err(error) => {
-            wire.send(&Word::Refused {
-                by_task: error.by_task(),
-                message: error.chain(),
-            })?;
+            wire.send(&refused(&error))?;
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Lets the last words of this process, should it come to them, be found in the attempt's directory.
+fn write_words_to(directory: &Path) -> Result<(), Error> {
+    let path = directory.join("log");
+    let file = File::create(&path).doing(|| format!("make {}", path.display()))?;
+    dup2_stderr(&file).doing(|| format!("write to {}", path.display()))
 }
 
 /// Cuts the way of mounts back to the host and shows the attempt's processes in `/proc`.

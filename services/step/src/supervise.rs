@@ -12,20 +12,30 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getgid, getuid, setsid};
 
 use crate::contain::Identity;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, refused};
 use crate::process;
-use crate::wire;
+use crate::wire::{self, Wire};
 
 /// Leaves the runner's session, makes the namespaces, starts their PID 1 and ends: the attempt has no
-/// parent that could take it along.
+/// parent that could take it along. What does not work is told on the socket.
 pub(crate) fn run() -> Result<ExitCode, Error> {
+    match start() {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            Wire::from_stdin()?.send(&refused(&error))?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn start() -> Result<(), Error> {
     let socket = wire::stdin_socket()?;
     setsid().doing(|| "leave the runner's session")?;
     let identity = enter()?;
     let role = ["sandbox".to_owned(), identity.to_string()];
     let supervisor = process::again(&role, socket, Stdio::inherit(), Stdio::inherit())?;
     drop(supervisor);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn enter() -> Result<Identity, Error> {

@@ -99,7 +99,7 @@ impl Plan {
     /// Reason and message with which the run fails.
     pub(crate) fn new(run: &RunObject, resolution: &Resolution, default_timeout: Duration) -> Result<Self, Refusal> {
         let source = source::of(run, resolution)?;
-        let graph = graph::edges(&source.spec)?;
+        let graph = graph::edges(&source.spec, run.kind())?;
         source::supported(run, &source.spec)?;
         let params = source::params(run, &source.spec)?;
         let texts = source::texts(run, &source.name, &source.spec);

@@ -146,13 +146,3 @@ impl Resolution {
 pub fn missing(state: &RunState, more: &Resolution) -> Vec<Reference> {
     state.questions(more)
 }
-
-/// The sentence for a name that does not exist; the one that is nearest to it is named.
-pub(crate) fn not_found(kind: ReferenceKind, name: &str, namespace: &str, names: &[String]) -> String {
-    let kind = kind.as_str();
-    let mut text = format!("no {kind} {name:?} in namespace {namespace:?}");
-    if let Some(near) = names.first() {
-        text.push_str(&format!("; there is {near:?}"));
-    }
-    text
-}

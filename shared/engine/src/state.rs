@@ -4,7 +4,9 @@ mod apply;
 mod children;
 mod counts;
 mod live;
+mod phase;
 mod results;
+mod snapshot;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,12 +14,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tidemill_messages::RunKind;
-use tidemill_resources::meta::ConditionStatus;
-use tidemill_resources::pipeline_run::{PipelineRunResult, SkipReason};
 
 use crate::child::Child;
 use crate::decision::Stop;
-use crate::error::Error;
 use crate::limits::Limits;
 use crate::plan::{self, Plan};
 use crate::resolution::{Reference, Resolution};
@@ -25,108 +24,9 @@ use crate::run_object::RunObject;
 
 pub(crate) use counts::Counts;
 use live::Live;
+pub(crate) use phase::{End, NodePhase, Presence, Stage, Stopped};
 pub(crate) use results::{Ends, Results};
-
-/// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Stage {
-    /// Nothing is known of it.
-    New,
-    /// Another controller acts on it.
-    Ignored,
-    /// It waits for its `spec.status` to be cleared.
-    Pending,
-    /// It waits for what it refers to.
-    Resolving,
-    /// Its tasks run.
-    Running,
-    /// It is over.
-    Over,
-}
-
-impl Stage {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Ignored => "ignored",
-            Self::Pending => "pending",
-            Self::Resolving => "resolving",
-            Self::Running => "running",
-            Self::Over => "over",
-        }
-    }
-}
-
-/// Whether the run's object is there to stay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Presence {
-    /// It is.
-    #[default]
-    Kept,
-    /// It is being deleted.
-    Deleting,
-    /// Nothing is left to do for it.
-    Finished,
-}
-
-/// Where a pipeline task stands.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub(crate) enum NodePhase {
-    /// Not decided.
-    #[default]
-    Waiting,
-    /// Its children, `first .. first + count`, are not all over.
-    Active {
-        /// Position of the first.
-        first: u32,
-        /// How many there are.
-        count: u32,
-        /// How many are not over.
-        left: u32,
-    },
-    /// All its children are over.
-    Done {
-        /// Position of the first.
-        first: u32,
-        /// How many there are.
-        count: u32,
-    },
-    /// It does not run.
-    Skipped {
-        /// Why.
-        reason: SkipReason,
-    },
-    /// It cannot run: a result it needs does not exist, or its matrix is none.
-    Invalid {
-        /// Reason with which the run fails.
-        reason: String,
-        /// Which, and why.
-        message: String,
-    },
-}
-
-/// Why nothing more starts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Stopped {
-    pub(crate) stop: Stop,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) message: String,
-}
-
-/// How the run ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct End {
-    pub(crate) at: Timestamp,
-    pub(crate) status: ConditionStatus,
-    pub(crate) reason: String,
-    pub(crate) message: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) results: Vec<PipelineRunResult>,
-}
+use snapshot::Snapshot;
 
 /// The state of a run. Written and read with serde it is a snapshot: the state of a snapshot and the
 /// changes after it is the same as that of all changes.
@@ -151,57 +51,6 @@ pub struct RunState {
     pub(crate) queue: VecDeque<u32>,
     #[serde(skip)]
     pub(crate) live: Live,
-}
-
-/// [`RunState`] as it is stored.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Snapshot {
-    uid: String,
-    stage: Stage,
-    #[serde(default)]
-    presence: Presence,
-    run: Option<Box<RunObject>>,
-    limits: Box<Limits>,
-    seen_at: Option<Timestamp>,
-    resolution: Resolution,
-    started_at: Option<Timestamp>,
-    finally_started_at: Option<Timestamp>,
-    stopped: Option<Stopped>,
-    end: Option<End>,
-    wake: Option<Timestamp>,
-    nodes: Vec<NodePhase>,
-    children: Vec<Child>,
-    queue: VecDeque<u32>,
-}
-
-impl TryFrom<Snapshot> for RunState {
-    type Error = Error;
-
-    fn try_from(stored: Snapshot) -> Result<Self, Error> {
-        let mut state = Self {
-            uid: stored.uid,
-            stage: stored.stage,
-            presence: stored.presence,
-            run: stored.run,
-            limits: stored.limits,
-            seen_at: stored.seen_at,
-            resolution: stored.resolution,
-            started_at: stored.started_at,
-            finally_started_at: stored.finally_started_at,
-            stopped: stored.stopped,
-            end: stored.end,
-            wake: stored.wake,
-            nodes: stored.nodes,
-            children: stored.children,
-            queue: stored.queue,
-            live: Live::default(),
-        };
-        if state.started_at.is_some() {
-            state.revive()?;
-        }
-        Ok(state)
-    }
 }
 
 impl RunState {

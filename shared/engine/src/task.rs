@@ -2,6 +2,7 @@
 
 mod identity;
 mod inputs;
+mod pod_settings;
 mod queries;
 mod step_action;
 mod template;
@@ -17,7 +18,8 @@ use crate::run_object::RunObject;
 use crate::state::RunState;
 use crate::substitution::walk;
 
-pub(crate) use identity::{annotation, label_value, of as identity_of, pod_settings};
+pub(crate) use identity::{annotation, label_value, of as identity_of};
+pub(crate) use pod_settings::pod_settings;
 pub use queries::{Dispatch, dispatch, in_flight, task_keys};
 
 /// What an attempt runs: everything decided.
@@ -101,7 +103,7 @@ pub fn start_task(state: &RunState, task: &str, attempt: u32) -> Result<StartTas
     }
     let subject = Subject { attempt, ..subject };
     let built = build(&subject).map_err(|refusal| no_such(state, "the command", task, refusal.message))?;
-    let pods = identity::pod_settings(&subject);
+    let pods = pod_settings(&subject);
     Ok(StartTask {
         version: envelope::VERSION,
         run: identity::run_reference(&subject),

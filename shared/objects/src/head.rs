@@ -17,33 +17,41 @@ const OWNERS: &str = "Tidemill-Owners";
 const DELETING: &str = "Tidemill-Deleting";
 const DELETED: &str = "Tidemill-Deleted";
 
-/// The part of an object that the index keeps.
+/// The part of an object that stands in its message's headers, and that the index keeps.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Head {
-    pub(crate) uid: Uuid,
-    pub(crate) generation: i64,
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) owners: Vec<OwnerHead>,
+pub struct Head {
+    /// Its UID.
+    pub uid: Uuid,
+    /// Its generation; 0 for kinds that have none.
+    pub generation: i64,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its owners.
+    pub owners: Vec<OwnerHead>,
     /// It has a deletion timestamp.
-    pub(crate) deleting: bool,
+    pub deleting: bool,
     /// This is the tombstone of an object deleted then.
-    pub(crate) deleted: Option<Timestamp>,
+    pub deleted: Option<Timestamp>,
 }
 
 /// An owner as it stands in a header.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct OwnerHead {
+pub struct OwnerHead {
+    /// Group of its kind.
     #[serde(rename = "g")]
-    pub(crate) group: String,
+    pub group: String,
     /// Empty when the kind is not known here: then nothing can be said about the owner.
     #[serde(rename = "r")]
-    pub(crate) resource: String,
+    pub resource: String,
+    /// Its name.
     #[serde(rename = "n")]
-    pub(crate) name: String,
+    pub name: String,
+    /// Its UID.
     #[serde(rename = "u")]
-    pub(crate) uid: Uuid,
+    pub uid: Uuid,
+    /// Its deletion waits for this dependent.
     #[serde(rename = "b", default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) blocks: bool,
+    pub blocks: bool,
 }
 
 impl Head {
@@ -84,7 +92,7 @@ impl Head {
     }
 
     /// Reads it back; `None` when the message is no object of ours.
-    pub(crate) fn read(stored: &Stored) -> Option<Self> {
+    pub fn read(stored: &Stored) -> Option<Self> {
         let parsed = |name| stored.header(name).map(str::to_owned);
         Some(Self {
             uid: stored.header(UID)?.parse().ok()?,

@@ -11,8 +11,9 @@ use crate::write::Plan;
 use crate::{Error, Key, Objects};
 
 impl Objects {
-    /// Creates the child with the UID it brings, or gives the one that exists its status. What users
-    /// made of its labels, annotations and spec stays.
+    /// Creates the child with the UID it brings, or gives the one that exists its status; a status
+    /// that says that it is over is not replaced by one that says it is not. What users made of its
+    /// labels, annotations and spec stays.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the child was deleted, which is not undone; [`Error::AlreadyExists`]
@@ -36,6 +37,10 @@ impl Objects {
             Slot::Live { object, .. } if object.metadata.uid.as_ref() != Some(&wanted) => Err(key.already_exists()),
             Slot::Live { object, .. } => {
                 let mut new = Object::clone(object);
+                // Somebody who knows less comes late: what is over stays over.
+                if is_done(object) && !is_done(&child) {
+                    return Ok(Plan::Keep);
+                }
                 if let Some(status) = child.rest.get("status") {
                     new.rest.insert("status".to_owned(), status.clone());
                 }
@@ -49,4 +54,13 @@ impl Objects {
         };
         Ok(self.inner.transact(&key, false, decide).await?.object)
     }
+}
+
+/// Whether the status says that it is over, well or badly.
+pub fn is_done(object: &Object) -> bool {
+    let condition = object
+        .rest
+        .get("status")
+        .and_then(|status| status.pointer("/conditions/0/status"));
+    condition.is_some_and(|status| status == "True" || status == "False")
 }

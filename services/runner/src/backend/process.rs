@@ -37,12 +37,13 @@ use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing};
 use directory::Directory;
 use link::Link;
 use played::Played;
+use start::Supervisors;
 
 /// Plays pods as processes.
 pub struct ProcessBackend {
     settings: Settings,
     state_directory: PathBuf,
-    step_binary: PathBuf,
+    supervisors: Arc<Supervisors>,
     environment: Vec<Variable>,
     own_home: Option<PathBuf>,
     lookup: Arc<dyn Lookup>,
@@ -56,7 +57,7 @@ impl ProcessBackend {
     pub fn new(state_directory: &Path, settings: Settings, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
         let state_directory = std::path::absolute(state_directory).map_err(place("resolve the state directory"))?;
         Ok(Self {
-            step_binary: start::step_binary(settings.step_binary.as_deref())?,
+            supervisors: Supervisors::new(start::step_binary(settings.step_binary.as_deref())?, settings.warm),
             environment: host::environment(&settings.environment, std::env::vars_os()),
             own_home: std::env::var_os("HOME").map(PathBuf::from),
             settings,
@@ -124,19 +125,28 @@ impl ProcessBackend {
         translate::sandbox(given, play, plan, directory.path().to_owned()).await
     }
 
-    /// Starts a supervisor and waits until the sandbox stands.
+    /// Makes the directory, hands the sandbox to a supervisor and waits until it stands.
     async fn build(&self, directory: &Directory, sandbox: Sandbox) -> Result<Link, Error> {
-        let mut link = start::supervisor(&self.step_binary, directory, sandbox).await?;
-        match link.receive().await {
-            Ok(Some(Word::Ready { supervisor, .. })) => {
-                link.attach(supervisor)?;
-                Ok(link)
-            }
-            Ok(Some(Word::Refused { by_task: true, message })) => Err(translate::config_error(message)),
-            Ok(Some(Word::Refused { message, .. })) => Err(place("build the sandbox")(message)),
-            Ok(Some(Word::Report(_))) => Err(place("build the sandbox")("the supervisor speaks out of turn")),
-            Ok(None) => Err(place("start the supervisor")(directory.last_words().await)),
-            Err(error) => Err(error),
+        if directory.exists() {
+            directory.remove().await?;
+        }
+        directory.create().await?;
+        let built = async {
+            let mut link = self.supervisors.with(sandbox).await?;
+            self.wait_ready(directory, &mut link).await?;
+            Ok(link)
+        };
+        let (link, ()) = tokio::try_join!(built, directory.make_durable())?;
+        Ok(link)
+    }
+
+    async fn wait_ready(&self, directory: &Directory, link: &mut Link) -> Result<(), Error> {
+        match link.receive().await? {
+            Some(Word::Ready { supervisor, .. }) => link.attach(supervisor),
+            Some(Word::Refused { by_task: true, message }) => Err(translate::config_error(message)),
+            Some(Word::Refused { message, .. }) => Err(place("build the sandbox")(message)),
+            Some(Word::Report(_)) => Err(place("build the sandbox")("the supervisor speaks out of turn")),
+            None => Err(place("start the supervisor")(directory.last_words().await)),
         }
     }
 }

@@ -8,6 +8,7 @@ mod steps;
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -19,7 +20,7 @@ use tidemill_messages::CancelReason;
 use tidemill_messages::report::{ContainerReport, ReportBody};
 use tidemill_messages::sandbox::{Container, ProcessIdentity, Sandbox, Word};
 
-use super::contained::Contained;
+use super::contained::{Contained, Starting};
 use super::layout::Layout;
 use super::link::Link;
 use super::log::Budget;
@@ -64,6 +65,8 @@ pub(super) struct Attempt {
     outbox: Outbox,
     signals: SignalFd,
     phase: Phase,
+    /// A container's process that was started ahead.
+    spare: Option<Starting>,
     /// Containers that are built and wait: the first step's, the sidecars'.
     built: Vec<(usize, Contained)>,
     sidecars: Vec<Running>,
@@ -85,7 +88,8 @@ impl Attempt {
         sandbox: Sandbox,
         identity: Identity,
         supervisor: ProcessIdentity,
-    ) -> Result<(Self, std::os::unix::net::UnixListener), Error> {
+        first: Starting,
+    ) -> Result<(Self, UnixListener), Error> {
         let signals = process::child_signals()?;
         let listener = Link::listen(&sandbox.directory)?;
         tell(&sandbox, &supervisor)?;
@@ -102,6 +106,7 @@ impl Attempt {
             masks,
             signals,
             phase: Phase::Waiting,
+            spare: Some(first),
             built: Vec::new(),
             sidecars: Vec::new(),
             step: None,
@@ -121,7 +126,7 @@ impl Attempt {
     fn build_first(&mut self) -> Result<(), Error> {
         let steps = self.sandbox.steps.len();
         let first = usize::from(steps > 0);
-        for position in (steps..steps + self.sandbox.sidecars.len()).chain(0..first) {
+        for position in (0..first).chain(steps..steps + self.sandbox.sidecars.len()) {
             let contained = self.build(position)?;
             self.built.push((position, contained));
         }
@@ -137,7 +142,7 @@ impl Attempt {
         }
     }
 
-    fn build(&self, position: usize) -> Result<Contained, Error> {
+    fn build(&mut self, position: usize) -> Result<Contained, Error> {
         let container = self.container(position);
         let step = self.sandbox.steps.get(position);
         let build = Build {
@@ -150,15 +155,16 @@ impl Attempt {
             working_directory: working_directory(container),
         };
         let apart = step.is_some_and(|step| step.stdout_path.is_some() || step.stderr_path.is_some());
-        Contained::build(build, apart)
+        let starting = match self.spare.take() {
+            Some(spare) if spare.is_apart() == apart => spare,
+            // One that does not fit ends: nobody speaks to it any more.
+            _ => Starting::start(apart)?,
+        };
+        starting.build(build)
     }
 
     /// Goes on until its runner ends it, or nobody owns it for its limit.
-    pub(super) fn play(
-        mut self,
-        mut wire: Wire,
-        listener: std::os::unix::net::UnixListener,
-    ) -> Result<ExitCode, Error> {
+    pub(super) fn play(mut self, mut wire: Wire, listener: UnixListener) -> Result<ExitCode, Error> {
         wire.send(&self.greeting())?;
         let mut link = Link::new(listener, wire, Instant::now())?;
         loop {

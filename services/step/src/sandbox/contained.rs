@@ -29,10 +29,16 @@ pub(super) struct Failed {
     pub(super) message: String,
 }
 
-impl Contained {
-    /// Starts its process and waits until it has built what it sees. `apart` gives output and errors
-    /// pipes of their own.
-    pub(super) fn build(build: Build, apart: bool) -> Result<Self, Error> {
+/// A container's process that does not know yet what it is for.
+pub(super) struct Starting {
+    contained: Contained,
+    /// Output and errors have pipes of their own.
+    apart: bool,
+}
+
+impl Starting {
+    /// Starts it. `apart` gives output and errors pipes of their own.
+    pub(super) fn start(apart: bool) -> Result<Self, Error> {
         let (ours, theirs) = UnixStream::pair().doing(|| "make a pair of sockets")?;
         let (output, output_end) = pipe()?;
         let mut pipes = vec![output];
@@ -45,15 +51,28 @@ impl Contained {
         };
         let role = ["contain".to_owned()];
         let child = process::again(&role, theirs.into(), Stdio::from(output_end), Stdio::from(error_end))?;
-        let mut contained = Self {
+        let contained = Contained {
             pid: Pid::from_raw(child.id().cast_signed()),
             wire: Wire::new(ours),
             pipes,
         };
+        Ok(Self { contained, apart })
+    }
+
+    /// Whether output and errors have pipes of their own.
+    pub(super) fn is_apart(&self) -> bool {
+        self.apart
+    }
+
+    /// Waits until it has built what it sees.
+    pub(super) fn build(self, build: Build) -> Result<Contained, Error> {
+        let mut contained = self.contained;
         contained.wait_built(build)?;
         Ok(contained)
     }
+}
 
+impl Contained {
     /// Lets the program start.
     pub(super) fn launch(&mut self, launch: Launch) -> Result<(), Error> {
         self.wire.send(&Order::Launch(Box::new(launch)))

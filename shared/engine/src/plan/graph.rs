@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use tidemill_messages::RunKind;
 use tidemill_resources::{PipelineSpec, PipelineTask};
 
 use super::Need;
@@ -20,7 +21,7 @@ pub(super) struct Edges {
 ///
 /// # Errors
 /// `PipelineInvalidGraph`: a task that does not exist, or tasks that wait for each other.
-pub(super) fn edges(spec: &PipelineSpec) -> Result<Vec<Edges>, Refusal> {
+pub(super) fn edges(spec: &PipelineSpec, kind: RunKind) -> Result<Vec<Edges>, Refusal> {
     let graph: HashMap<&str, u32> = spec
         .tasks
         .iter()
@@ -29,7 +30,11 @@ pub(super) fn edges(spec: &PipelineSpec) -> Result<Vec<Edges>, Refusal> {
         .collect();
     let mut edges = Vec::with_capacity(spec.tasks.len() + spec.finally.len());
     for (position, task) in spec.tasks.iter().chain(&spec.finally).enumerate() {
-        let needs = needs(task, &graph)?;
+        let needs = match kind {
+            RunKind::PipelineRun => needs(task, &graph)?,
+            // There are no other tasks: what looks like a result is text.
+            RunKind::TaskRun => Vec::new(),
+        };
         let is_finally = position >= spec.tasks.len();
         let parents = if is_finally {
             Vec::new()

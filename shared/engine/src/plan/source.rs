@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use tidemill_messages::RunKind;
+use tidemill_resources::lookup;
 use tidemill_resources::meta::RefSource;
+use tidemill_resources::pipeline::TaskRef;
 use tidemill_resources::{EmbeddedTask, PipelineSpec, PipelineTask, TaskRun};
 
 use super::Definition;
@@ -93,12 +95,17 @@ fn of_task_run(run: &TaskRun) -> PipelineSpec {
 /// Refuses what is not executed yet, naming the task.
 pub(super) fn supported(run: &RunObject, spec: &PipelineSpec) -> Result<(), Refusal> {
     for task in spec.tasks.iter().chain(&spec.finally) {
+        let reference = task.task_ref.as_ref();
         let what = if task.pipeline_ref.is_some() || task.pipeline_spec.is_some() {
             "a pipeline as a task (pipelineRef, pipelineSpec) is not supported yet".to_owned()
-        } else if let Some(reference) = task.task_ref.as_ref().filter(|reference| reference.is_custom()) {
+        } else if let Some(reference) = reference.filter(|reference| reference.is_custom()) {
             custom(&reference.api_version, &reference.kind)
         } else if let Some(embedded) = task.task_spec.as_ref().filter(|embedded| embedded.is_custom()) {
             custom(&embedded.api_version, &embedded.kind)
+        } else if let Some(reference) = reference.filter(|reference| !matches!(reference.kind.as_str(), "" | "Task")) {
+            format!("taskRef.kind is {:?}, expected Task", reference.kind)
+        } else if let Some(variable) = reference.and_then(result_in_resolver) {
+            format!("taskRef.params reads $({variable}), but a Task is looked up before any task runs")
         } else {
             continue;
         };
@@ -109,6 +116,13 @@ pub(super) fn supported(run: &RunObject, spec: &PipelineSpec) -> Result<(), Refu
         return Err(Refusal::new(reason, format!("task {:?}: {what}", task.name)));
     }
     Ok(())
+}
+
+/// A result that a resolver's parameters read.
+fn result_in_resolver(reference: &TaskRef) -> Option<String> {
+    let mut names = Vec::new();
+    let Ok(()) = walk::params(&mut reference.params.clone(), &mut walk::gathering(&mut names));
+    names.into_iter().find(|name| super::graph::read(name).is_some())
 }
 
 fn custom(api_version: &str, kind: &str) -> String {
@@ -197,9 +211,12 @@ pub(crate) fn not_had(
 ) -> Refusal {
     let kind = reference.kind.as_str();
     let message = match answer {
-        Some(Answer::NotFound { names }) if reference.resolver.is_empty() => {
-            crate::resolution::not_found(reference.kind, &reference.name, namespace.unwrap_or_default(), names)
-        }
+        Some(Answer::NotFound { names }) if reference.resolver.is_empty() => lookup::missing(
+            kind,
+            &reference.name,
+            namespace.unwrap_or_default(),
+            &names.iter().cloned().collect(),
+        ),
         Some(Answer::Failed { message }) => format!("no {kind} {:?}: {message}", reference.name),
         Some(Answer::NotFound { .. }) => format!("no {kind} from resolver {:?}", reference.resolver),
         Some(_) => format!("what was found for {kind} {:?} is of another kind", reference.name),

@@ -24,12 +24,15 @@ impl Turn<'_> {
             return Ok(());
         }
         loop {
-            while let Some(node) = self.state.live.ready.pop_front() {
-                if self.state.nodes[node as usize] == NodePhase::Waiting {
-                    self.consider(&plan, node)?;
-                }
+            let runnable = self.consider_ready(&plan)?;
+            let mut rejected = Vec::new();
+            for node in runnable {
+                self.begin(&plan, node, &mut rejected)?;
             }
-            self.fill(&plan)?;
+            self.fill(&plan, &mut rejected)?;
+            for node in rejected {
+                self.consequence(node)?;
+            }
             if !self.state.live.ready.is_empty() {
                 continue;
             }
@@ -46,31 +49,59 @@ impl Turn<'_> {
         }
     }
 
+    /// Decides about every task whose parents are all done; gives those that run. None does if one
+    /// of them cannot.
+    fn consider_ready(&mut self, plan: &Arc<Plan>) -> Result<Vec<u32>, Error> {
+        let (mut runnable, mut invalid) = (Vec::new(), Vec::new());
+        while let Some(node) = self.state.live.ready.pop_front() {
+            if self.state.nodes[node as usize] != NodePhase::Waiting {
+                continue;
+            }
+            let task = plan.task_name(node).to_owned();
+            match guard::look(self.state, plan, node) {
+                Guarded::Run => runnable.push(node),
+                Guarded::Skip(reason) => self.change(Change::Skipped { task, reason })?,
+                Guarded::Invalid(message) => invalid.push((task, message)),
+            }
+        }
+        if invalid.is_empty() {
+            return Ok(runnable);
+        }
+        for (task, message) in invalid {
+            self.invalid(task, Refusal::new("PipelineValidationFailed", message))?;
+        }
+        self.stop(Stop::TaskFailed, "")?;
+        runnable.retain(|node| self.state.nodes[*node as usize] == NodePhase::Waiting);
+        Ok(runnable)
+    }
+
+    /// Starts a task, or puts it into the queue.
+    fn begin(&mut self, plan: &Arc<Plan>, node: u32, rejected: &mut Vec<u32>) -> Result<(), Error> {
+        if self.state.nodes[node as usize] != NodePhase::Waiting {
+            return Ok(());
+        }
+        let task = plan.task_name(node).to_owned();
+        if plan.task(node).matrix.is_some() {
+            self.fan_out(plan, node, task)
+        } else if self.has_room() && self.state.queue.is_empty() {
+            self.launch(plan, node, &task, rejected)
+        } else {
+            self.change(Change::Queued { task })
+        }
+    }
+
     /// Dispatches what waits for room.
-    fn fill(&mut self, plan: &Arc<Plan>) -> Result<(), Error> {
+    fn fill(&mut self, plan: &Arc<Plan>, rejected: &mut Vec<u32>) -> Result<(), Error> {
         while let Some(position) = self.state.queue.front().copied().filter(|_| self.has_room()) {
             let child = &self.state.children[position as usize];
             let (key, node) = (child.key.clone(), child.node);
-            self.launch(plan, node, &key)?;
+            self.launch(plan, node, &key, rejected)?;
         }
         Ok(())
     }
 
     fn has_room(&self) -> bool {
         self.state.live.running < self.limits.started_tasks_max.max(1)
-    }
-
-    /// Decides about a task whose parents are all done.
-    fn consider(&mut self, plan: &Arc<Plan>, node: u32) -> Result<(), Error> {
-        let guarded = guard::look(self.state, plan, node);
-        let task = plan.task_name(node).to_owned();
-        match guarded {
-            Guarded::Skip(reason) => self.change(Change::Skipped { task, reason }),
-            Guarded::Invalid(message) => self.invalid(task, Refusal::new("PipelineValidationFailed", message)),
-            Guarded::Run if plan.task(node).matrix.is_some() => self.fan_out(plan, node, task),
-            Guarded::Run if self.has_room() && self.state.queue.is_empty() => self.launch(plan, node, &task),
-            Guarded::Run => self.change(Change::Queued { task }),
-        }
     }
 
     fn fan_out(&mut self, plan: &Arc<Plan>, node: u32, task: String) -> Result<(), Error> {
@@ -80,20 +111,31 @@ impl Turn<'_> {
                 reason: SkipReason::EmptyMatrix,
             }),
             Ok(combinations) => self.change(Change::FannedOut { task, combinations }),
-            Err(refusal) => self.invalid(task, refusal),
+            Err(refusal) => {
+                self.invalid(task, refusal)?;
+                self.stop(Stop::TaskFailed, "")
+            }
         }
     }
 
     fn invalid(&mut self, task: String, refusal: Refusal) -> Result<(), Error> {
         let (reason, message) = (refusal.reason.to_owned(), refusal.message);
-        self.change(Change::Invalid { task, reason, message })?;
-        self.stop(Stop::TaskFailed, "")
+        self.change(Change::Invalid { task, reason, message })
     }
 
-    /// Dispatches the first attempt of a task, or fails it if it cannot be run as it is.
-    fn launch(&mut self, plan: &Arc<Plan>, node: u32, key: &str) -> Result<(), Error> {
+    /// Dispatches the first attempt of a task, or fails it if it cannot be run as it is; what that
+    /// means for the run is looked at when all that could start has.
+    fn launch(&mut self, plan: &Arc<Plan>, node: u32, key: &str, rejected: &mut Vec<u32>) -> Result<(), Error> {
         if let Err(refusal) = task::check(self.state, plan, node, key) {
-            return self.reject(node, key, &refusal);
+            rejected.push(node);
+            self.change(Change::Rejected {
+                task: key.to_owned(),
+                at: self.at,
+                reason: refusal.reason.to_owned(),
+                message: refusal.message,
+            })?;
+            self.touch(key, true);
+            return Ok(());
         }
         self.change(Change::Dispatched {
             task: key.to_owned(),
@@ -106,16 +148,5 @@ impl Turn<'_> {
         });
         self.touch(key, false);
         Ok(())
-    }
-
-    fn reject(&mut self, node: u32, key: &str, refusal: &Refusal) -> Result<(), Error> {
-        self.change(Change::Rejected {
-            task: key.to_owned(),
-            at: self.at,
-            reason: refusal.reason.to_owned(),
-            message: refusal.message.clone(),
-        })?;
-        self.touch(key, true);
-        self.consequence(node)
     }
 }

@@ -1,7 +1,7 @@
 //! Attempts start, end, come back.
 
 use jiff::Timestamp;
-use tidemill_messages::{AttemptOutcome, Ending};
+use tidemill_messages::{AttemptOutcome, CancelReason, Ending};
 use tidemill_resources::task_run::StepState;
 
 use super::turn::Turn;
@@ -104,6 +104,10 @@ impl Turn<'_> {
         if claim <= child.returned {
             return Ok(());
         }
+        if let Phase::Running { cause: Some(cause), .. } = &child.phase {
+            let outcome = ended_by_nobody(*cause, self.at);
+            return self.attempt_finished(fact, task, attempt, &outcome);
+        }
         let dispatch = child.dispatch + 1;
         self.change(Change::Returned {
             task: task.to_owned(),
@@ -161,6 +165,10 @@ impl Turn<'_> {
     }
 
     fn retries_left(&self, child: &Child) -> bool {
+        // Told to end for its own time limit, and then the run ended too: nothing is repeated.
+        if self.ends_attempts(child.node) {
+            return false;
+        }
         let retries = self.state.plan().map_or(0, |plan| plan.task(child.node).retries);
         child.attempt - child.reruns < retries
     }
@@ -168,5 +176,21 @@ impl Turn<'_> {
     fn reruns(&self, child: &Child) -> u32 {
         let text = task::annotation(self.state, child.node, RERUN_WHEN_LOST);
         text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+/// The end of an attempt that was told to end and of which no step had started.
+fn ended_by_nobody(cause: CancelCause, at: Timestamp) -> AttemptOutcome {
+    AttemptOutcome {
+        ending: match cause.reason() {
+            CancelReason::Cancelled => Ending::Cancelled,
+            CancelReason::TimedOut => Ending::TimedOut,
+        },
+        pod_name: String::new(),
+        started_at: None,
+        completed_at: at,
+        steps: Vec::new(),
+        sidecars: Vec::new(),
+        results: Vec::new(),
     }
 }

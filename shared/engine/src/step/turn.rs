@@ -67,18 +67,21 @@ impl<'a> Turn<'a> {
     }
 
     fn end_running(&mut self, stop: Stop) -> Result<(), Error> {
-        let graph = self.state.plan().map_or(0, |plan| plan.graph_length()) as u32;
-        let concerned = |node: u32| stop.is_final() || node < graph;
-        let children = self
-            .state
-            .children
-            .iter()
-            .filter(|child| child.is_running() && concerned(child.node));
-        let keys: Vec<String> = children.map(|child| child.key.clone()).collect();
+        let running = self.state.children.iter().filter(|child| child.is_running());
+        let concerned = running.filter(|child| self.ends_attempts(child.node));
+        let keys: Vec<String> = concerned.map(|child| child.key.clone()).collect();
         for key in keys {
             self.end_attempt(&key, CancelCause::Run(stop))?;
         }
         Ok(())
+    }
+
+    /// Whether what stopped the run ends the attempts of this node.
+    pub(super) fn ends_attempts(&self, node: u32) -> bool {
+        let graph = self.state.plan().map_or(0, |plan| plan.graph_length()) as u32;
+        self.state
+            .stop()
+            .is_some_and(|stop| stop.ends_running() && (stop.is_final() || node < graph))
     }
 
     /// Tells a running attempt to end, unless it was told before.

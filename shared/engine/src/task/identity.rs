@@ -2,32 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::ResourceRequirements;
 use tidemill_messages::{RunKind, RunReference, TaskRunIdentity};
+use tidemill_resources::OnError;
 use tidemill_resources::names as known;
-use tidemill_resources::task_run::{SidecarSpecOverride, StepSpecOverride};
-use tidemill_resources::{OnError, PodTemplate};
 
 use super::Subject;
+use super::pod_settings::task_run_spec;
 use crate::plan::Definition;
 use crate::resolution::Answer;
-use crate::run_object::RunObject;
 use crate::state::RunState;
 
 type Texts = BTreeMap<String, String>;
 
 /// Annotations and labels that belong to one object only.
 const NOT_PASSED_ON: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration", "chains.tekton.dev/"];
-
-/// Account and pod of a TaskRun.
-#[derive(Default)]
-pub(crate) struct PodSettings {
-    pub(crate) service_account_name: String,
-    pub(crate) pod_template: Option<PodTemplate>,
-    pub(crate) step_specs: Vec<StepSpecOverride>,
-    pub(crate) sidecar_specs: Vec<SidecarSpecOverride>,
-    pub(crate) compute_resources: Option<ResourceRequirements>,
-}
 
 impl Subject<'_> {
     /// Name of the TaskRun.
@@ -174,47 +162,4 @@ pub(crate) fn label_value(text: &str) -> String {
     text[..end]
         .trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
         .to_owned()
-}
-
-fn task_run_spec<'a>(subject: &Subject<'a>) -> Option<&'a tidemill_resources::pipeline_run::PipelineTaskRunSpec> {
-    let RunObject::PipelineRun(run) = subject.run else {
-        return None;
-    };
-    let name = subject.plan.task_name(subject.node);
-    run.spec
-        .task_run_specs
-        .iter()
-        .find(|spec| spec.pipeline_task_name == name)
-}
-
-/// Account and pod: the run's word for this task wins over what all tasks have in common.
-pub(crate) fn pod_settings(subject: &Subject<'_>) -> PodSettings {
-    let run = match subject.run {
-        RunObject::TaskRun(run) => {
-            return PodSettings {
-                service_account_name: run.spec.service_account_name.clone(),
-                pod_template: run.spec.pod_template.clone(),
-                step_specs: run.spec.step_specs.clone(),
-                sidecar_specs: run.spec.sidecar_specs.clone(),
-                compute_resources: run.spec.compute_resources.clone(),
-            };
-        }
-        RunObject::PipelineRun(run) => run,
-    };
-    let common = &run.spec.task_run_template;
-    let mut settings = PodSettings {
-        service_account_name: common.service_account_name.clone(),
-        pod_template: common.pod_template.clone(),
-        ..PodSettings::default()
-    };
-    if let Some(own) = task_run_spec(subject) {
-        if !own.service_account_name.is_empty() {
-            settings.service_account_name.clone_from(&own.service_account_name);
-        }
-        settings.pod_template = own.pod_template.clone().or(settings.pod_template);
-        settings.step_specs.clone_from(&own.step_specs);
-        settings.sidecar_specs.clone_from(&own.sidecar_specs);
-        settings.compute_resources.clone_from(&own.compute_resources);
-    }
-    settings
 }

@@ -1,11 +1,11 @@
 //! The directory of an attempt, and the supervisor it tells of.
 //!
-//! `attempt.json` names the attempt and is on the disk before anything of it is built, so that what a
-//! power cut left is known; `supervisor.json` tells the supervisor's process; `started` is there once
+//! `attempt.json` names the attempt and is on the disk before anything of it is started, so that what
+//! a power cut left is known; `supervisor.json` tells the supervisor's process; `started` is there once
 //! a step may have started; `socket` leads to the supervisor; `log` holds its last words.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ use uuid::Uuid;
 use super::place;
 use crate::backend::Error;
 
+/// File that names the attempt.
+const NAME: &str = "attempt.json";
 /// Times a removal is tried while processes that are ending still write.
 const REMOVALS: usize = 5;
 
@@ -58,32 +60,39 @@ impl Directory {
         self.path.exists()
     }
 
-    /// Makes it, empty, and durable. What an earlier try left there goes first.
-    pub(super) fn create(&self) -> Result<(), Error> {
-        let attempts = self.path.parent().unwrap_or(Path::new("/"));
-        let action = || format!("make the attempt's directory {}", self.path.display());
+    /// Makes it, empty.
+    pub(super) async fn create(&self) -> Result<(), Error> {
+        let directory = self.clone();
+        let made = spawn_blocking(move || directory.create_blocking());
+        let action = format!("make the attempt's directory {}", self.path.display());
+        made.await.map_err(place(action.clone()))?.map_err(place(action))
+    }
+
+    fn create_blocking(&self) -> std::io::Result<()> {
         let mut builder = DirBuilder::new();
         builder.mode(0o700);
-        builder.recursive(true).create(attempts).map_err(place(action()))?;
-        builder.recursive(false).create(&self.path).map_err(place(action()))?;
+        builder.recursive(true).create(self.attempts())?;
+        builder.recursive(false).create(&self.path)?;
         let name = Name {
             attempt: self.key.clone(),
             boot_id: boot_id(),
         };
-        let text = serde_json::to_vec(&name).map_err(place(action()))?;
-        let written = File::create(self.path.join("attempt.json")).and_then(|mut file| {
-            file.write_all(&text)?;
-            file.sync_all()
-        });
-        written.map_err(place(action()))?;
-        File::open(attempts)
-            .and_then(|attempts| attempts.sync_all())
-            .map_err(place(action()))
+        fs::write(self.path.join(NAME), serde_json::to_vec(&name)?)
     }
 
-    /// File for what a supervisor has to say of itself.
-    pub(super) fn log(&self) -> Result<File, Error> {
-        File::create(self.path.join("log")).map_err(place("make the supervisor's log"))
+    /// Waits until its name is on the disk: before anything is started in it.
+    pub(super) async fn make_durable(&self) -> Result<(), Error> {
+        let directory = self.clone();
+        let written = spawn_blocking(move || {
+            File::open(directory.path.join(NAME))?.sync_all()?;
+            File::open(directory.attempts())?.sync_all()
+        });
+        let action = format!("write {} to the disk", self.path.display());
+        written.await.map_err(place(action.clone()))?.map_err(place(action))
+    }
+
+    fn attempts(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
     }
 
     /// What a supervisor that did not get far said.
@@ -102,7 +111,7 @@ impl Directory {
     /// Whether a step may have started: the mark is there, or the machine was started anew since, which
     /// may have lost it.
     pub(super) fn has_started(&self) -> bool {
-        let name = fs::read(self.path.join("attempt.json")).unwrap_or_default();
+        let name = fs::read(self.path.join(NAME)).unwrap_or_default();
         let name: Option<Name> = serde_json::from_slice(&name).ok();
         self.path.join("started").exists() || name.is_some_and(|name| name.boot_id != boot_id())
     }
@@ -146,7 +155,7 @@ pub(super) async fn keys(attempts: PathBuf) -> Result<Vec<AttemptKey>, Error> {
             other => other?,
         };
         let names = entries.flatten().filter_map(|entry| {
-            let text = fs::read(entry.path().join("attempt.json")).ok()?;
+            let text = fs::read(entry.path().join(NAME)).ok()?;
             serde_json::from_slice::<Name>(&text).ok()
         });
         Ok(names.map(|name| name.attempt).collect())

@@ -92,6 +92,8 @@ pub struct Settings {
     pub kill_grace_ms: u64,
     /// Time a task goes on without a runner, in seconds: 3600.
     pub orphan_s: u64,
+    /// Supervisors that wait for their attempts: 2. Each takes about half a MiB of memory.
+    pub warm: usize,
     /// Time a sandbox may take to build, in milliseconds: 30,000.
     pub prepare_limit_ms: u64,
 }
@@ -107,6 +109,7 @@ impl Default for Settings {
             results_bytes: 8 << 20,
             kill_grace_ms: 0,
             orphan_s: 3600,
+            warm: 2,
             prepare_limit_ms: 30_000,
         }
     }

@@ -1,16 +1,16 @@
 //! Starting a supervisor.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidemill_messages::frame;
 use tidemill_messages::sandbox::{Order, Sandbox};
 use tokio::task::spawn_blocking;
 
-use super::directory::Directory;
 use super::link::Link;
 use super::place;
 use crate::backend::Error;
@@ -30,48 +30,93 @@ pub(super) fn step_binary(setting: Option<&Path>) -> Result<PathBuf, Error> {
         Some(path) => vec![path.to_owned()],
         None => beside.into_iter().chain(on_path).collect(),
     };
-    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
+    let found = candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
         place(format!("find {BINARY}"))("put it beside the running binary or on PATH, or set process.step-binary")
-    })
+    });
+    std::path::absolute(found?).map_err(place(format!("find {BINARY}")))
 }
 
-/// Starts a supervisor in its directory and hands it the sandbox.
-pub(super) async fn supervisor(binary: &Path, directory: &Directory, sandbox: Sandbox) -> Result<Link, Error> {
-    if directory.exists() {
-        directory.remove().await?;
+/// Supervisors, some of them started before they are needed.
+///
+/// A supervisor needs three processes to come into being, one after the other, which takes longer than
+/// to build a sandbox in it. So a few wait for their attempts; one that is taken is replaced behind the
+/// attempt's back. They end when this process does.
+pub(super) struct Supervisors {
+    binary: PathBuf,
+    count: usize,
+    waiting: Mutex<Vec<UnixStream>>,
+}
+
+impl Supervisors {
+    /// With `count` of them waiting; the first are started with the first attempt.
+    pub(super) fn new(binary: PathBuf, count: usize) -> Arc<Self> {
+        Arc::new(Self {
+            binary,
+            count,
+            waiting: Mutex::new(Vec::new()),
+        })
     }
-    let (binary, directory) = (binary.to_owned(), directory.clone());
-    let started = spawn_blocking(move || start(&binary, &directory, sandbox));
-    let (stream, first) = started.await.map_err(place("start a supervisor"))??;
-    // The first process ends as soon as it has made the namespaces; somebody must take notice.
-    drop(spawn_blocking(move || wait(first)));
-    Link::new(stream)
+
+    /// The socket of a supervisor that has been given `sandbox`.
+    pub(super) async fn with(self: &Arc<Self>, sandbox: Sandbox) -> Result<Link, Error> {
+        let own = Arc::clone(self);
+        let given = spawn_blocking(move || own.give(sandbox));
+        let stream = given.await.map_err(place("start a supervisor"))??;
+        let own = Arc::clone(self);
+        drop(spawn_blocking(move || own.fill()));
+        Link::new(stream)
+    }
+
+    fn give(&self, sandbox: Sandbox) -> Result<UnixStream, Error> {
+        let order = frame::encode(&Order::Prepare(Box::new(sandbox))).map_err(place("hand the sandbox over"))?;
+        while let Some(mut waiting) = self.take() {
+            // One that has died meanwhile is passed over.
+            if waiting.write_all(&order).is_ok() {
+                return Ok(waiting);
+            }
+        }
+        let mut fresh = start(&self.binary)?;
+        match fresh.write_all(&order) {
+            // What went wrong is what it says next.
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => Ok(fresh),
+            Err(error) => Err(place("hand the sandbox over")(error)),
+            Ok(()) => Ok(fresh),
+        }
+    }
+
+    fn take(&self) -> Option<UnixStream> {
+        self.lock().pop()
+    }
+
+    /// Starts what is missing.
+    fn fill(&self) {
+        while self.lock().len() < self.count {
+            match start(&self.binary) {
+                Ok(waiting) => self.lock().push(waiting),
+                Err(error) => return tracing::warn!(%error, "Cannot start a supervisor ahead of its attempt."),
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<UnixStream>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn start(binary: &Path, directory: &Directory, sandbox: Sandbox) -> Result<(UnixStream, Child), Error> {
-    directory.create()?;
-    let log = directory.log()?;
-    let (mut ours, theirs) = UnixStream::pair().map_err(place("make a pair of sockets"))?;
+/// Starts one. Its first process ends as soon as it has made the namespaces, which is waited for.
+fn start(binary: &Path) -> Result<UnixStream, Error> {
+    let (ours, theirs) = UnixStream::pair().map_err(place("make a pair of sockets"))?;
     let child = Command::new(binary)
         .arg("supervise")
         .env_clear()
         .current_dir("/")
         .stdin(OwnedFd::from(theirs))
-        .stdout(log.try_clone().map_err(place("start a supervisor"))?)
-        .stderr(log)
-        .spawn()
-        .map_err(place(format!("start {}", binary.display())))?;
-    let order = frame::encode(&Order::Prepare(Box::new(sandbox))).map_err(place("hand the sandbox over"))?;
-    match ours.write_all(&order) {
-        // What went wrong is in its last words.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        other => other.map_err(place("hand the sandbox over"))?,
-    }
-    Ok((ours, child))
-}
-
-fn wait(mut child: Child) {
-    if let Err(error) = child.wait() {
-        tracing::warn!(%error, "Cannot wait for the first process of a supervisor.");
-    }
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut child = child.map_err(place(format!("start {}", binary.display())))?;
+    child
+        .wait()
+        .map_err(place("wait for the first process of a supervisor"))?;
+    Ok(ours)
 }

@@ -1,0 +1,99 @@
+//! Effects as work to do: what each needs is taken from the state at once, so that the work goes on
+//! while the state does.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tidemill_bus::Message;
+use tidemill_engine::{Effect, ResolveRequest, RunState};
+use tidemill_messages::envelope::{DECISION_ID, DISPATCH, TRACEPARENT};
+use tidemill_messages::{AttemptKey, CancelReason, encode, subject};
+use tidemill_resources::Object;
+
+use crate::record::Record;
+use crate::{Error, volumes};
+
+/// A task to publish.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    pub(crate) message: Message,
+    /// How often the attempt was dispatched before; its subject must hold the dispatch before.
+    pub(crate) dispatch: u32,
+}
+
+/// What one decision asks to be done, in the order in which it is done.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) create_volumes: Vec<Object>,
+    pub(crate) starts: Vec<Start>,
+    pub(crate) cancels: Vec<(AttemptKey, CancelReason)>,
+    pub(crate) wake: Option<Timestamp>,
+    pub(crate) resolves: Vec<ResolveRequest>,
+    pub(crate) remove_volumes: Vec<String>,
+    /// Task (`None`: the run) and whether its status changes no more.
+    pub(crate) projections: BTreeMap<Option<String>, bool>,
+    /// Purge the run.
+    pub(crate) finish: bool,
+    /// Trace context of all of it.
+    pub(crate) traceparent: String,
+}
+
+impl Outbox {
+    /// What `record` asks for, given the state after it.
+    pub(crate) fn of(state: &RunState, record: &Record) -> Result<Self, Error> {
+        let mut outbox = Self {
+            traceparent: record.traceparent.clone(),
+            ..Self::default()
+        };
+        for effect in &record.effects {
+            outbox.add(state, record, effect)?;
+        }
+        Ok(outbox)
+    }
+
+    fn add(&mut self, state: &RunState, record: &Record, effect: &Effect) -> Result<(), Error> {
+        match effect {
+            Effect::Resolve(request) => self.resolves.push(request.clone()),
+            Effect::CreateVolume { claim } => {
+                let object = tidemill_engine::claim_object(state, claim)?;
+                self.create_volumes.push(volumes::object(&object)?);
+            }
+            Effect::RemoveVolume { claim } => self.remove_volumes.push(claim.clone()),
+            Effect::StartTask {
+                task,
+                attempt,
+                dispatch,
+            } => self.starts.push(start(state, record, task, *attempt, *dispatch)?),
+            Effect::CancelTask { task, attempt, reason } => {
+                let key = AttemptKey::new(state.uid(), task.clone(), *attempt);
+                self.cancels.push((key, *reason));
+            }
+            Effect::Wake { at } => self.wake = Some(*at),
+            Effect::Project { task, last } => *self.projections.entry(task.clone()).or_default() |= last,
+            Effect::Finish => self.finish = true,
+        }
+        Ok(())
+    }
+}
+
+/// The message that starts an attempt. The same record and state give the same bytes.
+pub(crate) fn start(
+    state: &RunState,
+    record: &Record,
+    task: &str,
+    attempt: u32,
+    dispatch: u32,
+) -> Result<Start, Error> {
+    let key = AttemptKey::new(state.uid(), task, attempt);
+    let place = tidemill_engine::dispatch(state, task)?;
+    let subject = subject::task(&key, &place.class, place.priority);
+    let mut command = tidemill_engine::start_task(state, task, attempt)?;
+    command.traceparent = Some(record.traceparent.clone());
+    let mut message = Message::new(subject.clone(), encode(&subject, &command)?)
+        .header(TRACEPARENT, &record.traceparent)
+        .header(DECISION_ID, &record.id);
+    if dispatch > 0 {
+        message = message.header(DISPATCH, dispatch.to_string());
+    }
+    Ok(Start { message, dispatch })
+}

@@ -1,0 +1,82 @@
+//! Performing effects: what must be confirmed before the run's next decision.
+
+use futures::future::{join_all, try_join_all};
+use jiff::Timestamp;
+use tidemill_bus::Message;
+use tidemill_messages::envelope::DISPATCH;
+use tidemill_messages::stream::RUNS;
+use tidemill_messages::subject;
+
+use crate::Error;
+use crate::outbox::{Outbox, Start};
+use crate::planner::Planner;
+use crate::retry::{self, until_done};
+
+impl Planner {
+    /// Publishes what the runners and the timer need. Everything may be there already: what is done
+    /// twice is done once.
+    pub(crate) async fn perform(&self, run_uid: &str, outbox: &Outbox) -> Result<(), Error> {
+        for claim in &outbox.create_volumes {
+            self.create_volume(run_uid, claim, &outbox.traceparent).await?;
+        }
+        self.publish_starts(&outbox.starts).await?;
+        let cancels = outbox
+            .cancels
+            .iter()
+            .map(|(key, reason)| self.cancel(key, *reason, &outbox.traceparent));
+        let (cancelled, woken) = futures::join!(try_join_all(cancels), self.wake(run_uid, outbox.wake));
+        cancelled?;
+        woken
+    }
+
+    async fn publish_starts(&self, starts: &[Start]) -> Result<(), Error> {
+        // The first poll of each sends it: all are under way before the first is waited for.
+        let published = starts.iter().map(|start| self.publish_start(start));
+        join_all(published).await.into_iter().collect()
+    }
+
+    pub(crate) async fn publish_start(&self, start: &Start) -> Result<(), Error> {
+        if start.dispatch == 0 {
+            let message = self.attach(start.message.clone().expecting(0)).await?;
+            // What is there already is this task.
+            return retry::publish(&self.bus, message, &self.stopping).await.map(drop);
+        }
+        loop {
+            let subject = &start.message.subject;
+            let last = until_done(&self.stopping, || async { Ok(self.bus.last(RUNS, subject).await?) }).await?;
+            let (sequence, dispatch) = last.as_ref().map_or((0, None), |last| {
+                let dispatch = last.header(DISPATCH).and_then(|count| count.parse().ok());
+                (last.sequence, Some(dispatch.unwrap_or(0)))
+            });
+            if dispatch.is_some_and(|dispatch: u32| dispatch >= start.dispatch) {
+                return Ok(());
+            }
+            let message = self.attach(start.message.clone().expecting(sequence)).await?;
+            if retry::publish(&self.bus, message, &self.stopping).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Moves a payload that is too large for a message into a blob.
+    pub(crate) async fn attach(&self, message: Message) -> Result<Message, Error> {
+        if message.payload.len() <= tidemill_bus::blob::CHUNK_BYTES {
+            return Ok(message);
+        }
+        until_done(&self.stopping, || async {
+            Ok(tidemill_bus::blob::attach(&self.bus, message.clone()).await?)
+        })
+        .await
+    }
+
+    async fn wake(&self, run_uid: &str, at: Option<Timestamp>) -> Result<(), Error> {
+        let Some(at) = at else { return Ok(()) };
+        let (timer, due) = (subject::timer(run_uid), subject::due(run_uid));
+        until_done(&self.stopping, || async {
+            // One schedule a subject: set twice, it fires once.
+            self.bus.schedule(&timer, &due, at, bytes::Bytes::new()).await?;
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,137 @@
+//! Writing status: objects are projections of the run's log (P6).
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tidemill_engine::{ProjectedStatus, RunObject, RunState, RunStatus};
+use tidemill_objects::{Key, is_done};
+use tidemill_resources::meta::Condition;
+use tidemill_resources::{Object, names};
+
+use crate::Error;
+use crate::facts::run_key;
+use crate::planner::Planner;
+use crate::retry::until_done;
+
+/// What is to be written; taken from one state, so that it fits together.
+#[derive(Default)]
+pub(crate) struct Writes {
+    children: Vec<Object>,
+    run: Option<RunWrite>,
+}
+
+struct RunWrite {
+    key: Key,
+    uid: String,
+    status: ProjectedStatus,
+}
+
+impl Planner {
+    /// What the status named by `dirty` is now (task, `None`: the run).
+    pub(crate) fn writes(&self, state: &RunState, dirty: &BTreeMap<Option<String>, bool>) -> Writes {
+        let mut writes = Writes::default();
+        for task in dirty.keys() {
+            match task {
+                Some(task) => writes.children.extend(child(state, task)),
+                None => writes.run = run(state),
+            }
+        }
+        writes
+    }
+
+    /// Writes them: the children at once, then the run, so that a run that is over has no child that
+    /// is not. Only status is touched, and labels and annotations are added, never changed.
+    pub(crate) async fn write(&self, writes: Writes) -> Result<(), Error> {
+        stream::iter(writes.children)
+            .map(|child| self.write_child(child))
+            .buffer_unordered(self.settings.concurrent_writes)
+            .try_collect::<()>()
+            .await?;
+        match writes.run {
+            Some(run) => self.write_run(run).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn write_child(&self, child: Object) -> Result<(), Error> {
+        let written = until_done(&self.stopping, || async {
+            self.objects.put_projection(child.clone()).await?;
+            Ok(())
+        });
+        match written.await {
+            // Somebody deleted it, or has its name: that is theirs to do.
+            Err(Error::Objects(error)) if error.is_not_found() => Ok(()),
+            Err(Error::Objects(error @ tidemill_objects::Error::AlreadyExists { .. })) => {
+                tracing::warn!(%error, "The status of a task cannot be shown.");
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn write_run(&self, run: RunWrite) -> Result<(), Error> {
+        let written = until_done(&self.stopping, || async {
+            self.objects
+                .modify(&run.key, &run.uid, |object| merge(object, &run.status))
+                .await?;
+            Ok(())
+        });
+        match written.await {
+            // Gone with its run.
+            Err(Error::Objects(error)) if error.is_not_found() => Ok(()),
+            outcome => outcome,
+        }
+    }
+}
+
+fn child(state: &RunState, task: &str) -> Option<Object> {
+    let child = tidemill_engine::project_task_run(state, task).ok()?;
+    Object::try_from(&child).ok()
+}
+
+/// `None` before the run was observed, and when another controller acts on it.
+fn run(state: &RunState) -> Option<RunWrite> {
+    let managed_by = match state.run()? {
+        RunObject::PipelineRun(run) => run.spec.managed_by.as_deref(),
+        RunObject::TaskRun(run) => run.spec.managed_by.as_deref(),
+    };
+    if managed_by.is_some_and(|name| name != names::MANAGED_BY_TEKTON) {
+        return None;
+    }
+    Some(RunWrite {
+        key: run_key(state.kind()?, state.namespace(), state.name()),
+        uid: state.uid().to_owned(),
+        status: tidemill_engine::project_run(state),
+    })
+}
+
+fn merge(object: &mut Object, projected: &ProjectedStatus) {
+    let (status, over) = match &projected.status {
+        RunStatus::PipelineRun(status) => (serde_json::to_value(status), is_over(status.condition())),
+        RunStatus::TaskRun(status) => (serde_json::to_value(status), is_over(status.condition())),
+    };
+    // A planner that knows less comes late: what is over stays over.
+    if is_done(object) && !over {
+        return;
+    }
+    // A status consists of texts, numbers, lists and maps: it always is JSON.
+    if let Ok(status) = status {
+        object.rest.insert("status".to_owned(), status);
+    }
+    add(&mut object.metadata.labels, &projected.labels);
+    add(&mut object.metadata.annotations, &projected.annotations);
+}
+
+fn is_over(condition: Option<&Condition>) -> bool {
+    condition.is_some_and(Condition::is_done)
+}
+
+fn add(present: &mut Option<BTreeMap<String, String>>, gained: &BTreeMap<String, String>) {
+    if gained.is_empty() {
+        return;
+    }
+    let present = present.get_or_insert_default();
+    for (name, value) in gained {
+        present.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}

@@ -1,0 +1,154 @@
+//! The sweep: what was lost on the way is found within a minute (P5).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tidemill_bus::Stored;
+use tidemill_engine::RunState;
+use tidemill_messages::claim::Claim;
+use tidemill_messages::stream::{FACTS, RUNS};
+use tidemill_messages::{AttemptKey, subject};
+use tidemill_telemetry::Traceparent;
+use tokio::time::Instant;
+
+use crate::Error;
+use crate::actor::Input;
+use crate::cancel::Verdict;
+use crate::outbox::{self, Start};
+use crate::planner::Planner;
+use crate::record::{Head, Record};
+use crate::retry::until_done;
+
+/// All decisions of all runs.
+const ALL_DECISIONS: &str = "run.*.*.decision";
+
+/// Attempts of one run looked at together.
+const CONCURRENT_ATTEMPTS: usize = 16;
+
+/// Time between two runs, so that a sweep of many is no storm.
+const SPACING: Duration = Duration::from_millis(5);
+
+/// The runs that are not over, with the time of their last decision; from the headers of all
+/// decisions, so that every planner knows those of the others too.
+#[derive(Default)]
+pub(crate) struct Unfinished {
+    runs: Mutex<HashMap<String, Instant>>,
+}
+
+/// An attempt under way, and how it would be dispatched.
+pub(crate) struct Attempt {
+    key: AttemptKey,
+    start: Start,
+}
+
+impl Unfinished {
+    /// Follows all decisions until it is dropped.
+    pub(crate) async fn run(&self, planner: Arc<Planner>) -> Result<(), Error> {
+        let mut reader = until_done(&planner.stopping, || async {
+            Ok(planner.bus.reader(RUNS, ALL_DECISIONS, 0, true).await?)
+        })
+        .await?;
+        loop {
+            let stored = reader.next().await?;
+            let Some(run_uid) = subject::run_uid_of(&stored.subject) else {
+                continue;
+            };
+            if Head::of(&stored).over {
+                self.lock().remove(&run_uid);
+            } else {
+                self.lock().insert(run_uid, Instant::now());
+            }
+        }
+    }
+
+    fn idle_for(&self, span: Duration) -> Vec<String> {
+        let runs = self.lock();
+        let idle = runs.iter().filter(|(_, decided)| decided.elapsed() >= span);
+        idle.map(|(run_uid, _)| run_uid.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        // Nothing that holds the lock can panic half-way.
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at all unfinished runs, again and again.
+pub(crate) async fn run(planner: Arc<Planner>) -> Result<(), Error> {
+    let every = planner.settings.sweep_every.duration();
+    loop {
+        tokio::time::sleep(every).await;
+        for run_uid in planner.unfinished.idle_for(every) {
+            // Too busy to look now is no run that was forgotten.
+            drop(planner.runs.send(&planner, &run_uid, Input::Examine));
+            tokio::time::sleep(SPACING).await;
+        }
+    }
+}
+
+impl Planner {
+    /// The attempts of a run that are under way.
+    pub(crate) fn attempts(&self, state: &RunState) -> Vec<Attempt> {
+        let record = Record::template(0, Traceparent::root().to_string());
+        let attempts = tidemill_engine::in_flight(state);
+        attempts
+            .filter_map(|(task, attempt)| {
+                let start = outbox::start(state, &record, task, attempt, 0).ok()?;
+                let key = AttemptKey::new(state.uid(), task, attempt);
+                Some(Attempt { key, start })
+            })
+            .collect()
+    }
+
+    /// Compares attempts with claims, leases and finished facts, and mends what is amiss.
+    pub(crate) async fn examine(self: &Arc<Self>, run_uid: &str, attempts: Vec<Attempt>) -> Result<(), Error> {
+        stream::iter(attempts)
+            .map(|attempt| self.examine_attempt(run_uid, attempt))
+            .buffer_unordered(CONCURRENT_ATTEMPTS)
+            .try_collect()
+            .await
+    }
+
+    async fn examine_attempt(self: &Arc<Self>, run_uid: &str, attempt: Attempt) -> Result<(), Error> {
+        let key = &attempt.key;
+        if let Some(finished) = self.stored(FACTS, &subject::attempt_fact(key, "finished")).await? {
+            // If its delivery is under way as well, the run knows it by then.
+            drop(self.runs.send(self, run_uid, Input::Found(Box::new(finished))));
+            return Ok(());
+        }
+        let traceparent = Traceparent::root().to_string();
+        match self.claim_of(key).await? {
+            None if self.stored(RUNS, &attempt.start.message.subject).await?.is_none() => {
+                tracing::warn!(%key, "A task was decided but not dispatched; it is now.");
+                self.publish_start(&attempt.start).await
+            }
+            None => Ok(()),
+            Some((_, claim)) if claim.runner == Claim::PLANNER => {
+                self.finish_attempt(key, &Verdict::of(&claim), &traceparent).await
+            }
+            Some((stored, claim)) => self.give_up(key, &stored, &claim, &traceparent).await,
+        }
+    }
+
+    /// Ends an attempt whose runner has been silent for too long, by taking its claim.
+    async fn give_up(&self, key: &AttemptKey, stored: &Stored, claim: &Claim, traceparent: &str) -> Result<(), Error> {
+        let silent = self.leases.silent_for(&claim.runner);
+        if silent.is_none_or(|silent| silent < self.settings.lost_after.duration()) {
+            return Ok(());
+        }
+        tracing::warn!(%key, runner = claim.runner, ?silent, "An attempt is given up: its runner is lost.");
+        if self
+            .take_claim(key, stored.sequence, &Verdict::Lost, traceparent)
+            .await?
+        {
+            self.finish_attempt(key, &Verdict::Lost, traceparent).await?;
+        }
+        Ok(())
+    }
+
+    async fn stored(&self, stream: &str, subject: &str) -> Result<Option<Stored>, Error> {
+        until_done(&self.stopping, || async { Ok(self.bus.last(stream, subject).await?) }).await
+    }
+}

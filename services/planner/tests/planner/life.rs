@@ -1,0 +1,88 @@
+//! Planners that start, share and end.
+
+use std::time::Duration;
+
+use tidemill_messages::stream::RUNS;
+use tidemill_messages::subject;
+
+use crate::fake::Play;
+use crate::world::{World, diamond, pipeline, task};
+
+#[tokio::test(start_paused = true)]
+async fn a_planner_that_ends_in_good_order_leaves_the_rest_to_the_next() {
+    let world = World::new().await;
+    let first = world.planner();
+    world.fake.play("first", Play::After(Duration::from_secs(5)));
+    let uid = world.start("handed-over", diamond()).await;
+    world
+        .until("first runs", async || {
+            world.fake.executed().contains_key("first/0").then_some(())
+        })
+        .await;
+    first.stop().await;
+    let second = world.planner();
+    assert_eq!(world.ended("handed-over").await.1, "Succeeded");
+    world.audit("handed-over", &uid).await;
+    second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_takes_over_within_six_seconds() {
+    let world = World::new().await;
+    let (first, second) = (world.planner(), world.planner());
+    world.fake.play("first", Play::After(Duration::from_secs(5)));
+    let uid = world.start("taken-over", diamond()).await;
+    world
+        .until("first runs", async || {
+            world.fake.executed().contains_key("first/0").then_some(())
+        })
+        .await;
+    first.crash().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let finished = world.now();
+    assert_eq!(world.ended("taken-over").await.1, "Succeeded");
+    let took = world.now().duration_since(finished);
+    assert!(took < jiff::SignedDuration::from_secs(6), "{took}");
+    world.audit("taken-over", &uid).await;
+    second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_runs_than_fit_into_memory_all_end() {
+    let mut world = World::new().await;
+    world.settings.cached_runs = 4;
+    let planner = world.planner();
+    let mut uids = Vec::new();
+    for number in 0..30 {
+        let name = format!("run-{number}");
+        let tasks = vec![task("one", &[]), task("two", &["one"])];
+        uids.push((world.start(&name, pipeline(tasks)).await, name));
+    }
+    for (uid, name) in &uids {
+        assert_eq!(world.ended(name).await.1, "Succeeded");
+        assert!(world.replay(uid).await.is_over());
+        assert_eq!(world.stored(RUNS, &subject::tasks_of_run(uid)).await.len(), 2);
+    }
+    planner.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_so_many_tasks_of_a_run_are_under_way() {
+    let mut world = World::new().await;
+    world.settings.started_tasks_max = 3;
+    world.fake.stop();
+    let planner = world.planner();
+    let tasks = (0..10).map(|number| task(&format!("task-{number}"), &[])).collect();
+    let uid = world.start("fair", pipeline(tasks)).await;
+    world
+        .until("tasks are dispatched", async || {
+            (world.stored(RUNS, &subject::tasks_of_run(&uid)).await.len() >= 3).then_some(())
+        })
+        .await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.stored(RUNS, &subject::tasks_of_run(&uid)).await.len(), 3);
+    world.fake.resume();
+    assert_eq!(world.ended("fair").await.1, "Succeeded");
+    world.audit("fair", &uid).await;
+    planner.stop().await;
+}

@@ -1,0 +1,164 @@
+//! Times of the process backend: `process_backend <tidemill-step> [samples]`.
+//!
+//! For a task of one step that runs `true`: `prepare` (sandbox asked for, sandbox stands), `start` (said
+//! so, the step's program launched), `end` (program launched, outcome known), `remove`. Then the rate at
+//! which whole attempts are played by several at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
+use bytes::Bytes;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use tidemill_messages::plan::{ANNOTATION, Plan, PlanStep};
+use tidemill_messages::report::ReportBody;
+use tidemill_messages::{RunKind, RunReference, StartTask, TaskRunIdentity};
+use tidemill_resources::task::TaskSpec;
+use tidemill_runner::backend::process::{ProcessBackend, Settings};
+use tidemill_runner::backend::{Backend, Error, Event, Lookup, Play};
+use tokio::sync::mpsc;
+
+const SAMPLES: usize = 300;
+/// Attempts played at once for the rate.
+const AT_ONCE: usize = 8;
+
+struct Nothing;
+
+type Data = BTreeMap<String, Bytes>;
+
+#[async_trait]
+impl Lookup for Nothing {
+    async fn secret(&self, _: &str, _: &str) -> Result<Option<Data>, Error> {
+        Ok(None)
+    }
+
+    async fn config_map(&self, _: &str, _: &str) -> Result<Option<Data>, Error> {
+        Ok(None)
+    }
+
+    async fn claim(&self, _: &str, _: &str) -> Result<Option<Option<std::path::PathBuf>>, Error> {
+        Ok(None)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let step_binary = arguments
+        .next()
+        .context("usage: process_backend <tidemill-step> [samples]")?;
+    let samples = arguments.next().map_or(Ok(SAMPLES), |count| count.parse())?;
+    let state = tempfile::tempdir()?;
+    let settings = Settings {
+        step_binary: Some(step_binary.into()),
+        ..Settings::default()
+    };
+    let backend = Arc::new(ProcessBackend::new(state.path(), settings, Arc::new(Nothing))?);
+    backend.probe().await?;
+    let mut times = [const { Vec::new() }; 4];
+    for number in 0..samples {
+        let sample = attempt(&backend, &format!("one-{number}")).await?;
+        times.iter_mut().zip(sample).for_each(|(all, one)| all.push(one));
+    }
+    for (name, mut all) in ["prepare", "start", "end", "remove"].into_iter().zip(times) {
+        all.sort();
+        let at = |part: usize| all[(all.len() - 1) * part / 100].as_secs_f64() * 1e3;
+        println!("{name:8} p50 {:6.2} ms  p99 {:6.2} ms", at(50), at(99));
+    }
+    let begin = Instant::now();
+    let workers = (0..AT_ONCE).map(|worker| {
+        let backend = Arc::clone(&backend);
+        tokio::spawn(async move {
+            for number in 0..samples / AT_ONCE {
+                attempt(&backend, &format!("many-{worker}-{number}")).await?;
+            }
+            anyhow::Ok(())
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await??;
+    }
+    let each = begin.elapsed() / u32::try_from(samples / AT_ONCE * AT_ONCE)?;
+    println!("{AT_ONCE} at once: {:.2} ms an attempt", each.as_secs_f64() * 1e3);
+    Ok(())
+}
+
+/// Plays one attempt.
+async fn attempt(backend: &ProcessBackend, run: &str) -> Result<[Duration; 4]> {
+    let (sender, mut events) = mpsc::channel(64);
+    let begin = Instant::now();
+    let mut playing = backend.prepare(play(run)?, sender).await?;
+    let prepared = Instant::now();
+    playing.start().await?;
+    let mut launched = None;
+    loop {
+        match events.recv().await.context("no end")? {
+            Event::Report(report) => {
+                if matches!(report.body, ReportBody::ContainerStarted { .. }) {
+                    launched = Some(Instant::now());
+                }
+                playing.stored(report.sequence).await;
+            }
+            Event::Finished(_) => break,
+            Event::Gone { message, .. } => bail!("gone: {message}"),
+        }
+    }
+    let ended = Instant::now();
+    let launched = launched.context("no start")?;
+    playing.remove().await?;
+    Ok([prepared - begin, launched - prepared, ended - launched, ended.elapsed()])
+}
+
+fn play(run: &str) -> Result<Play> {
+    let plan = Plan {
+        version: 1,
+        steps: vec![PlanStep::new("step-true")],
+        sidecars: Vec::new(),
+        results: Vec::new(),
+    };
+    let container = Container {
+        name: "step-true".to_owned(),
+        command: Some(vec!["true".to_owned()]),
+        ..Container::default()
+    };
+    let mut pod = Pod {
+        spec: Some(PodSpec {
+            containers: vec![container],
+            ..PodSpec::default()
+        }),
+        ..Pod::default()
+    };
+    pod.metadata.annotations = Some([(ANNOTATION.to_owned(), plan.to_annotation()?)].into());
+    let command = StartTask {
+        version: 1,
+        run: RunReference {
+            kind: RunKind::TaskRun,
+            namespace: "default".to_owned(),
+            name: run.to_owned(),
+            uid: run.to_owned(),
+        },
+        task: "true".to_owned(),
+        attempt: 0,
+        task_run: TaskRunIdentity {
+            name: run.to_owned(),
+            uid: String::new(),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+        },
+        spec: TaskSpec::default(),
+        workspaces: Vec::new(),
+        service_account_name: String::new(),
+        pod_template: None,
+        step_specs: Vec::new(),
+        sidecar_specs: Vec::new(),
+        compute_resources: None,
+        traceparent: None,
+    };
+    Ok(Play {
+        key: command.key(),
+        command: Arc::new(command),
+        pod: Arc::new(pod),
+    })
+}
