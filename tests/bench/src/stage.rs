@@ -30,6 +30,8 @@ impl Stage {
     pub(crate) fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("tidemill-bench-").tempdir()?;
         fs::create_dir(folder.path().join("stamps"))?;
+        // A step has a /tmp of its own: what it runs lies beside the stamps.
+        fs::copy(program("tidemill-bench")?, folder.path().join("stamps/tidemill-bench"))?;
         let server = NatsServer::start()?;
         let mut up = Running::start(command(&folder.path().join("state"), &["up", "--nats", &server.url()])?)?;
         up.wait_until_says("Ctrl-C", READY_LIMIT)?;
@@ -78,7 +80,6 @@ impl Stage {
 }
 
 fn pipeline(name: &str, count: usize, chained: bool, stamps: &Path) -> Result<String> {
-    let bench = program("tidemill-bench")?;
     let mut tasks = String::new();
     for index in 0..count {
         let after = if chained && index > 0 {
@@ -87,8 +88,7 @@ fn pipeline(name: &str, count: usize, chained: bool, stamps: &Path) -> Result<St
             "[]".to_owned()
         };
         tasks.push_str(&format!(
-            "      - name: t{index}\n        runAfter: {after}\n        workspaces: [{{name: s, workspace: s}}]\n        taskSpec:\n          workspaces: [{{name: s}}]\n          steps:\n            - {{image: none, command: [{}, stamp, $(workspaces.s.path)/{name}, t{index}]}}\n",
-            bench.display()
+            "      - name: t{index}\n        runAfter: {after}\n        workspaces: [{{name: s, workspace: s}}]\n        taskSpec:\n          workspaces: [{{name: s}}]\n          steps:\n            - {{image: none, command: [$(workspaces.s.path)/tidemill-bench, stamp, $(workspaces.s.path)/{name}, t{index}]}}\n"
         ));
     }
     Ok(format!(
