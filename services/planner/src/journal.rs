@@ -125,7 +125,8 @@ impl Log {
 
     fn advance(&mut self, sequence: u64, number: u64, base: u64, bytes: usize) {
         (self.sequence, self.number) = (sequence, number);
-        if base == sequence {
+        // The first record holds the run as it was asked for: a snapshot in all but name.
+        if base == sequence || number == 1 {
             (self.bytes_since_base, self.base_bytes) = (0, bytes);
         } else {
             self.bytes_since_base += bytes;

@@ -39,6 +39,7 @@ mod retention;
 mod retry;
 mod service;
 mod settings;
+mod slim;
 mod sweep;
 mod volumes;
 

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::facts::run_key;
 use crate::planner::Planner;
 use crate::retry::until_done;
+use crate::slim::Detail;
 
 /// What is to be written; taken from one state, so that it fits together.
 #[derive(Default)]
@@ -53,34 +54,53 @@ impl Planner {
         }
     }
 
+    /// With as much detail as fits into an object.
     async fn write_child(&self, child: Object) -> Result<(), Error> {
-        let written = until_done(&self.stopping, || async {
-            self.objects.put_projection(child.clone()).await?;
-            Ok(())
-        });
-        match written.await {
-            // Somebody deleted it, or has its name: that is theirs to do.
-            Err(Error::Objects(error)) if error.is_not_found() => Ok(()),
-            Err(Error::Objects(error @ tidemill_objects::Error::AlreadyExists { .. })) => {
-                tracing::warn!(%error, "The status of a task cannot be shown.");
-                Ok(())
+        for detail in Detail::ALL {
+            let mut child = child.clone();
+            if let Some(status) = child.rest.get_mut("status") {
+                detail.cut(status);
             }
-            outcome => outcome,
+            let put = || async { Ok(self.objects.put_projection(child.clone()).await?) };
+            let written = until_done(&self.stopping, put).await;
+            if !is_too_large(&written, detail) {
+                return settled(written);
+            }
         }
+        Ok(())
     }
 
+    /// With as much detail as fits into an object.
     async fn write_run(&self, run: RunWrite) -> Result<(), Error> {
-        let written = until_done(&self.stopping, || async {
-            self.objects
-                .modify(&run.key, &run.uid, |object| merge(object, &run.status))
-                .await?;
-            Ok(())
-        });
-        match written.await {
-            // Gone with its run.
-            Err(Error::Objects(error)) if error.is_not_found() => Ok(()),
-            outcome => outcome,
+        for detail in Detail::ALL {
+            let change = |object: &mut Object| merge(object, &run.status, detail);
+            let modify = || async { Ok(self.objects.modify(&run.key, &run.uid, change).await?) };
+            let written = until_done(&self.stopping, modify).await;
+            if !is_too_large(&written, detail) {
+                return settled(written);
+            }
         }
+        Ok(())
+    }
+}
+
+fn is_too_large(written: &Result<Object, Error>, detail: Detail) -> bool {
+    let Err(Error::Objects(error @ tidemill_objects::Error::TooLarge { .. })) = written else {
+        return false;
+    };
+    tracing::warn!(%error, ?detail, "A status is too large for its object; less of it is shown.");
+    true
+}
+
+/// What somebody deleted, or whose name somebody else has, is not ours to write.
+fn settled(written: Result<Object, Error>) -> Result<(), Error> {
+    match written {
+        Err(Error::Objects(error)) if error.is_not_found() => Ok(()),
+        Err(Error::Objects(error @ tidemill_objects::Error::AlreadyExists { .. })) => {
+            tracing::warn!(%error, "The status of a task cannot be shown.");
+            Ok(())
+        }
+        outcome => outcome.map(drop),
     }
 }
 
@@ -105,7 +125,7 @@ fn run(state: &RunState) -> Option<RunWrite> {
     })
 }
 
-fn merge(object: &mut Object, projected: &ProjectedStatus) {
+fn merge(object: &mut Object, projected: &ProjectedStatus, detail: Detail) {
     let (status, over) = match &projected.status {
         RunStatus::PipelineRun(status) => (serde_json::to_value(status), is_over(status.condition())),
         RunStatus::TaskRun(status) => (serde_json::to_value(status), is_over(status.condition())),
@@ -115,7 +135,8 @@ fn merge(object: &mut Object, projected: &ProjectedStatus) {
         return;
     }
     // A status consists of texts, numbers, lists and maps: it always is JSON.
-    if let Ok(status) = status {
+    if let Ok(mut status) = status {
+        detail.cut(&mut status);
         object.rest.insert("status".to_owned(), status);
     }
     add(&mut object.metadata.labels, &projected.labels);

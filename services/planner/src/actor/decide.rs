@@ -100,7 +100,7 @@ impl Actor {
     async fn ensure_log(&mut self) -> Result<Outbox, Error> {
         let planner = self.planner.clone();
         if let Some(log) = &self.log
-            && !(log.state.is_deleting() && self.is_purged().await?)
+            && (!log.state.is_deleting() || self.is_current(log.sequence).await?)
         {
             return Ok(Outbox::default());
         }
@@ -116,11 +116,12 @@ impl Actor {
         Ok(outbox)
     }
 
-    /// Whether another planner has purged the run, whose log is still in memory here.
-    async fn is_purged(&self) -> Result<bool, Error> {
+    /// Whether the log in memory is the whole log. A decision finds out by compare-and-set; what
+    /// decides nothing has to ask.
+    async fn is_current(&self, sequence: u64) -> Result<bool, Error> {
         let (bus, subject) = (&self.planner.bus, subject::decision(&self.run_uid));
         let last = crate::retry::until_done(&self.planner.stopping, || async { Ok(bus.last(RUNS, &subject).await?) });
-        Ok(last.await?.is_none())
+        Ok(last.await?.map_or(0, |last| last.sequence) == sequence)
     }
 
     async fn hear(&mut self, input: Input, told: &mut Told) -> Result<(), Error> {
@@ -202,8 +203,13 @@ impl Actor {
             };
             let (record, known) = step_all(log, told, &planner.limits);
             if record.changes.is_empty() && record.effects.is_empty() {
-                if log.number == 0 {
+                let (sequence, number) = (log.sequence, log.number);
+                if number == 0 {
                     self.log = None;
+                } else if !self.is_current(sequence).await? {
+                    self.log = None;
+                    before = Some(self.ensure_log().await?);
+                    continue;
                 }
                 return Ok((before, known));
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidemill_engine::ResolveRequest;
 use tidemill_objects::Key;
@@ -17,6 +18,9 @@ use crate::outbox::Outbox;
 use crate::planner::Planner;
 use crate::receipt::Receipt;
 
+/// For each so many tasks of a run its intermediate status is written that much more seldom.
+const COALESCE_CHILDREN: usize = 100;
+
 impl Actor {
     /// Starts the jobs that `decided` asks for; the receipt is acknowledged with the last of them.
     pub(super) async fn follow(&mut self, decided: Decided, receipt: Receipt) {
@@ -28,7 +32,7 @@ impl Actor {
         }
         self.start_jobs(&decided, &receipt);
         if !self.dirty.is_empty() {
-            let coalesced = Instant::now() + self.planner.settings.coalesce.duration();
+            let coalesced = Instant::now() + self.coalesce();
             self.flush_at.get_or_insert(coalesced);
         }
         if urgent {
@@ -36,6 +40,17 @@ impl Actor {
             self.project(false);
         }
         receipt.done(&self.planner).await;
+    }
+
+    /// How long status that may still change waits for more: longer in large runs, whose status
+    /// grows with its tasks, so that what a task costs does not.
+    fn coalesce(&self) -> Duration {
+        let children = self
+            .log
+            .as_ref()
+            .map_or(0, |log| tidemill_engine::task_keys(&log.state).count());
+        let factor = u32::try_from(1 + children / COALESCE_CHILDREN).unwrap_or(u32::MAX);
+        self.planner.settings.coalesce.duration().saturating_mul(factor)
     }
 
     /// A fact that changed nothing came twice: what it asked for may be under way still, or, after

@@ -27,6 +27,34 @@ async fn large_results_and_large_tasks_pass_through_blobs() {
     assert!(named.count() >= 2, "the decision and the task are blobs");
     assert!(!world.stored(BLOBS, "blob.>").await.is_empty());
     assert!(world.replay(&uid).await.is_over());
+    let shown = world.task_run("large-big").await.unwrap();
+    let value = shown.rest["status"]["results"][0]["value"].as_str().unwrap();
+    assert!(value.starts_with("(614400 bytes, SHA-256 "), "{value}");
+    planner.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_tasks_fit_and_cost_no_more_each() {
+    let world = World::new().await;
+    let planner = world.planner();
+    let tasks = (0..1000).map(|number| task(&format!("task-{number}"), &[])).collect();
+    let uid = world.start("wide", pipeline(tasks)).await;
+    assert_eq!(world.ended("wide").await.1, "Succeeded");
+    let state = world.replay(&uid).await;
+    assert!(state.is_over());
+    assert_eq!(world.fake.executed().len(), 1000);
+    let records = world.records(&uid).await;
+    let bytes: usize = records.iter().map(|(stored, _)| stored.payload.len()).sum();
+    let blobs: usize = world
+        .stored(BLOBS, "blob.>")
+        .await
+        .iter()
+        .map(|blob| blob.payload.len())
+        .sum();
+    assert!(
+        bytes + blobs < 6 * 1024 * 1000,
+        "{bytes} bytes of records, {blobs} of blobs"
+    );
     planner.stop().await;
 }
 

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+use tidemill_bus::Message;
+use tidemill_engine::Limits;
+use tidemill_messages::envelope::{BASE, DECISION_ID};
 use tidemill_messages::stream::RUNS;
-use tidemill_messages::subject;
+use tidemill_messages::{AttemptKey, AttemptOutcome, Fact, FactBody, encode, subject};
+use tidemill_planner::Record;
 
 use crate::fake::Play;
 use crate::world::{World, diamond, pipeline, task};
@@ -85,4 +90,75 @@ async fn at_most_so_many_tasks_of_a_run_are_under_way() {
     assert_eq!(world.ended("fair").await.1, "Succeeded");
     world.audit("fair", &uid).await;
     planner.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_planner_that_others_have_overtaken_looks_again_before_it_drops_a_fact() {
+    let world = World::new().await;
+    world.fake.stop();
+    let planner = world.planner();
+    let uid = world
+        .start("overtaken", pipeline(vec![task("one", &[]), task("two", &["one"])]))
+        .await;
+    let tasks = subject::tasks_of_run(&uid);
+    world
+        .until("one is dispatched", async || {
+            (world.stored(RUNS, &tasks).await.len() == 1).then_some(())
+        })
+        .await;
+    // Another planner hears of the end of task one and decides; this one is told nothing of it.
+    overtake(&world, &uid).await;
+    // What comes now makes no sense to who does not know that.
+    let fact = Fact {
+        version: 1,
+        at: world.now(),
+        body: FactBody::AttemptFinished {
+            task: "two".to_owned(),
+            attempt: 0,
+            outcome: succeeded(&world),
+        },
+    };
+    let finished = subject::attempt_fact(&AttemptKey::new(uid.clone(), "two", 0), "finished");
+    let payload = encode(&finished, &fact).unwrap();
+    world.bus.publish(Message::new(finished, payload)).await.unwrap();
+    assert_eq!(world.ended("overtaken").await.1, "Succeeded");
+    world.audit("overtaken", &uid).await;
+    assert_eq!(
+        world.stored(RUNS, &tasks).await.len(),
+        2,
+        "what the other left undone is done"
+    );
+    planner.stop().await;
+}
+
+fn succeeded(world: &World) -> AttemptOutcome {
+    let outcome = json!({"ending": "succeeded", "startedAt": world.now(), "completedAt": world.now()});
+    serde_json::from_value(outcome).expect("an outcome")
+}
+
+/// Stores the decision that task one is over, and dies.
+async fn overtake(world: &World, run_uid: &str) {
+    let mut state = world.replay(run_uid).await;
+    let fact = tidemill_engine::Fact::AttemptFinished {
+        at: world.now(),
+        task: "one".to_owned(),
+        attempt: 0,
+        outcome: succeeded(world),
+    };
+    let decision = tidemill_engine::step(&mut state, &fact, &Limits::default()).expect("decided");
+    let (last, before) = world.records(run_uid).await.pop().expect("a record");
+    let record = Record {
+        number: before.number + 1,
+        id: "another planner's".to_owned(),
+        facts: Vec::new(),
+        changes: decision.changes,
+        effects: decision.effects,
+        ..before
+    };
+    let subject = subject::decision(run_uid);
+    let message = Message::new(subject.clone(), encode(&subject, &record).expect("a record"))
+        .header(DECISION_ID, &record.id)
+        .header(BASE, "0")
+        .expecting(last.sequence);
+    world.bus.publish(message).await.expect("stored");
 }
