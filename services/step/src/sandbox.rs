@@ -16,15 +16,15 @@ mod results;
 mod substitute;
 mod sweep;
 
-use std::fs::File;
+use std::fs;
+use std::panic;
 use std::path::Path;
 use std::process::ExitCode;
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::prctl::set_dumpable;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::dup2_stderr;
-use tidemill_messages::sandbox::Order;
+use tidemill_messages::sandbox::{LAST_WORDS, NAME, Order, ProcessIdentity, Word};
 
 use attempt::Attempt;
 use contained::Starting;
@@ -35,8 +35,10 @@ use crate::process;
 use crate::wire::Wire;
 
 const NOTHING: Option<&str> = None;
+/// Attempts a supervisor plays, one after the other, before another takes its place.
+const ATTEMPTS: usize = 1000;
 
-/// Plays the attempt that comes over standard input, until its runner ends it.
+/// Plays the attempts that come over standard input, one after the other, until the runner ends it.
 pub(crate) fn run() -> Result<ExitCode, Error> {
     let identity = std::env::args().nth(2).unwrap_or_default();
     let identity = Identity::parse(&identity).ok_or_else(|| {
@@ -49,31 +51,58 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
     umask(Mode::empty());
     let mut wire = Wire::from_stdin()?;
     let supervisor = process::identity()?;
-    // The first container's process is started before it is known what for: a supervisor may wait for its
-    // attempt, and then that attempt does not wait for this.
-    let entered = enter().and_then(|()| Starting::start(false));
+    if let Err(error) = enter() {
+        wire.send(&refused(&error))?;
+        return Ok(ExitCode::FAILURE);
+    }
+    panic::set_hook(Box::new(|panic| last_words(&panic.to_string())));
+    for _ in 0..ATTEMPTS {
+        match play_one(wire, identity, &supervisor) {
+            Ok(Left::Free(again)) => wire = again,
+            Ok(Left::Over(code)) => return Ok(code),
+            Err(error) => {
+                last_words(&error.chain());
+                return Err(error);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Plays the next attempt, if there is one.
+fn play_one(mut wire: Wire, identity: Identity, supervisor: &ProcessIdentity) -> Result<Left, Error> {
+    // The first container's process is started before it is known what for: then an attempt that comes
+    // later does not wait for it.
+    let first = Starting::start(false);
+    let supervisor = supervisor.clone();
+    wire.send(&Word::Free { supervisor })?;
     // A runner that ends before it has an attempt leaves nothing to do.
     let Some(Order::Prepare(sandbox)) = wire.receive()? else {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Left::Over(ExitCode::SUCCESS));
     };
-    let attempt = entered.and_then(|first| {
-        write_words_to(&sandbox.directory)?;
-        Attempt::prepare(*sandbox, identity, supervisor, first)
-    });
-    match attempt {
+    match first.and_then(|first| Attempt::prepare(*sandbox, identity, first)) {
         Ok((attempt, listener)) => attempt.play(wire, listener),
         Err(error) => {
             wire.send(&refused(&error))?;
-            Ok(ExitCode::FAILURE)
+            Ok(Left::Over(ExitCode::FAILURE))
         }
     }
 }
 
-/// Lets the last words of this process, should it come to them, be found in the attempt's directory.
-fn write_words_to(directory: &Path) -> Result<(), Error> {
-    let path = directory.join("log");
-    let file = File::create(&path).doing(|| format!("make {}", path.display()))?;
-    dup2_stderr(&file).doing(|| format!("write to {}", path.display()))
+/// What becomes of a supervisor after an attempt.
+enum Left {
+    /// It is free for another; its runner still listens.
+    Free(Wire),
+    /// It ends.
+    Over(ExitCode),
+}
+
+/// Leaves `words` in the attempt's directory, which is the working directory; without an attempt nobody
+/// would look for them.
+fn last_words(words: &str) {
+    if Path::new(NAME).exists() {
+        drop(fs::write(LAST_WORDS, words));
+    }
 }
 
 /// Cuts the way of mounts back to the host and shows the attempt's processes in `/proc`.

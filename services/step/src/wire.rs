@@ -1,9 +1,11 @@
 //! Frames over a blocking socket, between the roles of this binary.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use nix::unistd::dup2_stdin;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidemill_messages::frame;
@@ -25,9 +27,18 @@ impl Wire {
         }
     }
 
-    /// Over the socket that is the standard input, closed on exec.
+    /// What [`Wire::into_parts`] gave.
+    pub(crate) fn from_parts(stream: UnixStream, reader: frame::Reader) -> Self {
+        Self { stream, reader }
+    }
+
+    /// Over the socket that is the standard input, which is then none: the other side is to see this one
+    /// close.
     pub(crate) fn from_stdin() -> Result<Self, Error> {
-        Ok(Self::new(UnixStream::from(stdin_socket()?)))
+        let socket = stdin_socket()?;
+        let nothing = File::open("/dev/null").doing(|| "open /dev/null")?;
+        dup2_stdin(&nothing).doing(|| "close standard input")?;
+        Ok(Self::new(UnixStream::from(socket)))
     }
 
     /// Sends one message.

@@ -137,6 +137,7 @@ pub enum Answer {
         /// Why.
         reason: CancelReason,
     },
-    /// Everything is stored: exit.
+    /// Everything is stored, or nothing was started: forget the attempt. A supervisor of a played pod is
+    /// then free for another.
     Leave,
 }

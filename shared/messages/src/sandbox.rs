@@ -15,11 +15,29 @@ mod content;
 
 pub use content::Content;
 
+/// File of an attempt's directory that holds its [`Name`]. Nobody may write it any more (mode 0400) once
+/// a step may have started.
+pub const NAME: &str = "attempt.json";
+/// Socket in an attempt's directory at which its supervisor takes new owners.
+pub const SOCKET: &str = "socket";
+/// File of an attempt's directory with what a supervisor said that failed.
+pub const LAST_WORDS: &str = "log";
+
+/// Whose directory it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Name {
+    /// The attempt.
+    pub attempt: AttemptKey,
+    /// Its supervisor.
+    pub supervisor: ProcessIdentity,
+}
+
 /// What a runner tells a supervisor.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Order {
-    /// Build this, start nothing. First on a new supervisor's socket, and only there.
+    /// Build this, start nothing. Only to a supervisor that is [`Word::Free`].
     Prepare(Box<Sandbox>),
     /// An answer or a command.
     Answer(Answer),
@@ -29,11 +47,15 @@ pub enum Order {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Word {
+    /// It has no attempt and waits for one.
+    #[serde(rename_all = "camelCase")]
+    Free {
+        /// The supervisor.
+        supervisor: ProcessIdentity,
+    },
     /// The sandbox stands; also the first word to each new owner.
     #[serde(rename_all = "camelCase")]
     Ready {
-        /// The supervisor.
-        supervisor: ProcessIdentity,
         /// The first step may have started.
         started: bool,
     },

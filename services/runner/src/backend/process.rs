@@ -28,7 +28,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tidemill_messages::AttemptKey;
 use tidemill_messages::plan::Plan;
-use tidemill_messages::sandbox::{Sandbox, Variable, Word};
+use tidemill_messages::sandbox::{Order, ProcessIdentity, Sandbox, Variable, Word};
 use tokio::sync::mpsc;
 
 pub use settings::{ENVIRONMENT, HIDDEN, Settings};
@@ -102,7 +102,10 @@ impl ProcessBackend {
             )),
         };
         match built {
-            Ok(link) => Played::new(link, directory, &play, plan, events),
+            Ok((link, supervisor)) => {
+                let pool = Arc::clone(&self.supervisors);
+                Ok(Played::new(link, supervisor, pool, directory, &play, plan, events))
+            }
             Err(error) => {
                 directory.remove().await?;
                 Err(error)
@@ -126,28 +129,28 @@ impl ProcessBackend {
     }
 
     /// Makes the directory, hands the sandbox to a supervisor and waits until it stands.
-    async fn build(&self, directory: &Directory, sandbox: Sandbox) -> Result<Link, Error> {
+    async fn build(&self, directory: &Directory, sandbox: Sandbox) -> Result<(Link, ProcessIdentity), Error> {
         if directory.exists() {
             directory.remove().await?;
         }
-        directory.create().await?;
+        let free = self.supervisors.take().await?;
+        let supervisor = free.identity.clone();
+        directory.create(supervisor.clone()).await?;
+        let mut link = Link::new(free)?;
         let built = async {
-            let mut link = self.supervisors.with(sandbox).await?;
-            self.wait_ready(directory, &mut link).await?;
-            Ok(link)
+            link.send(&Order::Prepare(Box::new(sandbox))).await?;
+            match link.receive().await? {
+                Some(Word::Ready { .. }) => Ok(()),
+                Some(Word::Refused { by_task: true, message }) => Err(translate::config_error(message)),
+                Some(Word::Refused { message, .. }) => Err(place("build the sandbox")(message)),
+                Some(Word::Report(_) | Word::Free { .. }) => {
+                    Err(place("build the sandbox")("the supervisor speaks out of turn"))
+                }
+                None => Err(place("build the sandbox")(directory.last_words().await)),
+            }
         };
-        let (link, ()) = tokio::try_join!(built, directory.make_durable())?;
-        Ok(link)
-    }
-
-    async fn wait_ready(&self, directory: &Directory, link: &mut Link) -> Result<(), Error> {
-        match link.receive().await? {
-            Some(Word::Ready { supervisor, .. }) => link.attach(supervisor),
-            Some(Word::Refused { by_task: true, message }) => Err(translate::config_error(message)),
-            Some(Word::Refused { message, .. }) => Err(place("build the sandbox")(message)),
-            Some(Word::Report(_)) => Err(place("build the sandbox")("the supervisor speaks out of turn")),
-            None => Err(place("start the supervisor")(directory.last_words().await)),
-        }
+        tokio::try_join!(built, directory.make_durable())?;
+        Ok((link, supervisor))
     }
 }
 
@@ -168,18 +171,13 @@ impl Backend for ProcessBackend {
         if !directory.exists() {
             return Ok(Adoption::NotStarted);
         }
-        if let Some(mut link) = Link::connect(&directory).await {
+        if let Some((mut link, supervisor)) = Link::connect(&directory).await {
             let limit = Duration::from_millis(self.settings.prepare_limit_ms);
             let word = tokio::time::timeout(limit, link.receive()).await;
-            if let Ok(Ok(Some(Word::Ready {
-                supervisor,
-                started: true,
-            }))) = word
-            {
-                link.attach(supervisor)?;
-                return Ok(Adoption::Playing(Box::new(Played::new(
-                    link, directory, &play, plan, events,
-                )?)));
+            if let Ok(Ok(Some(Word::Ready { started: true }))) = word {
+                let pool = Arc::clone(&self.supervisors);
+                let played = Played::new(link, supervisor, pool, directory, &play, plan, events);
+                return Ok(Adoption::Playing(Box::new(played)));
             }
         }
         directory.end_supervisor().await?;

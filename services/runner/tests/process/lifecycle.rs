@@ -154,6 +154,32 @@ async fn an_attempt_can_be_prepared_over_the_remains_of_an_earlier_try() {
     assert!(matches!(outcome.heard[0].body, ReportBody::ContainerStarted { .. }));
 }
 
+#[tokio::test]
+async fn a_supervisor_plays_one_attempt_after_the_other_and_keeps_nothing() {
+    let place = Place::new();
+    place.objects.secret("login", &[("password", "s3cr3t-pass")]);
+    let look = "ls -A /tmp /workspace /tekton/home /tekton/results /dev/shm /secret 2>/dev/null | grep -v :; \
+                pgrep -x sleep; cut -d' ' -f2 /proc/self/mounts | grep -c volume; cat /proc/1/stat 2>&1 | cut -d' ' -f22";
+    let leave = "touch /tmp/x /workspace/x /tekton/home/x /dev/shm/x; (setsid sleep 1000 &); echo s3cr3t-pass";
+    let secret = json!({"secret": {"secretName": "login"}});
+    let mut supervisors = std::collections::BTreeSet::new();
+    for _ in 0..6 {
+        let first = Task::script(leave).volume(secret.clone(), json!({"mountPath": "/secret"}));
+        assert_eq!(place.play(&first).await.expect_success().text(), "***\n");
+        let outcome = place.play(&Task::script(&format!("set +e\n{look}"))).await;
+        let text = outcome.text();
+        let (seen, supervisor) = text.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!(seen.trim(), "0", "something was left: {text}");
+        supervisors.insert(supervisor.to_owned());
+        // What was secret to one attempt is not to the next.
+        assert_eq!(
+            place.play(&Task::script("echo s3cr3t-pass")).await.text(),
+            "s3cr3t-pass\n"
+        );
+    }
+    assert!(supervisors.len() < 6, "no supervisor was used twice");
+}
+
 /// Ends the supervisor of the only attempt, as an out-of-memory killer would.
 fn kill_supervisor(place: &Place) {
     let attempt = std::fs::read_dir(place.path().join("attempts"))
@@ -161,9 +187,9 @@ fn kill_supervisor(place: &Place) {
         .flatten()
         .next()
         .unwrap();
-    let text = std::fs::read(attempt.path().join("supervisor.json")).unwrap();
+    let text = std::fs::read(attempt.path().join("attempt.json")).unwrap();
     let identity: serde_json::Value = serde_json::from_slice(&text).unwrap();
-    let pid = i32::try_from(identity["pid"].as_i64().unwrap()).unwrap();
+    let pid = i32::try_from(identity["supervisor"]["pid"].as_i64().unwrap()).unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }

@@ -85,6 +85,33 @@ async fn an_end_nobody_heard_is_told_to_the_next_owner() {
 }
 
 #[tokio::test]
+async fn an_owner_that_was_replaced_ends_nothing() {
+    let place = Place::new();
+    let task = Task::script(GATED);
+    let mut first = place.prepare(&task).await;
+    first.start().await;
+    first.until_log("started").await;
+    let second = Run::adopt(&place.another(), &task).await;
+    first.expect_silence().await;
+    drop(first);
+    open_gate(&place);
+    assert!(second.ended().await.expect_success().text().ends_with("went on\n"));
+}
+
+#[tokio::test]
+async fn an_owner_that_is_dropped_ends_nothing() {
+    let place = Place::new();
+    let task = Task::script(GATED);
+    let mut first = place.prepare(&task).await;
+    first.start().await;
+    first.until_log("started").await;
+    drop(first);
+    let second = Run::adopt(&place.another(), &task).await;
+    open_gate(&place);
+    second.ended().await.expect_success();
+}
+
+#[tokio::test]
 async fn what_has_not_started_is_not_adopted() {
     let place = Place::new();
     let task = Task::script("echo ran");
@@ -177,8 +204,8 @@ fn supervisor_pid(place: &Place) -> i64 {
         .flatten()
         .next()
         .unwrap();
-    let text = std::fs::read(attempt.path().join("supervisor.json")).unwrap();
-    serde_json::from_slice::<serde_json::Value>(&text).unwrap()["pid"]
+    let text = std::fs::read(attempt.path().join("attempt.json")).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&text).unwrap()["supervisor"]["pid"]
         .as_i64()
         .unwrap()
 }

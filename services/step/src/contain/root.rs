@@ -20,7 +20,7 @@ use crate::error::{Doing, Error};
 /// Top-level entries that are not the host's.
 const OWN: [&str; 3] = ["tekton", "workspace", "tmp"];
 /// Directories below `/tekton` that a step may write, beside its own in `run`.
-const WRITABLE: [&str; 2] = ["results", "artifacts"];
+const WRITABLE: [&str; 3] = ["results", "home", "artifacts"];
 
 /// Builds and enters the root.
 pub(super) fn build(build: &Build) -> Result<(), Error> {
@@ -89,7 +89,7 @@ fn open_own(build: &Build) -> Result<Vec<(Source, PathBuf, bool)>, Error> {
     let tekton = memory_of(build).join("tekton");
     let mut own = vec![
         (tekton.clone(), PathBuf::from("/tekton"), true),
-        (directory.join("tmp").join(&position), PathBuf::from("/tmp"), false),
+        (directory.join(format!("tmp-{position}")), PathBuf::from("/tmp"), false),
         (
             memory_of(build).join("creds").join(&position),
             PathBuf::from("/tekton/creds"),
@@ -100,9 +100,11 @@ fn open_own(build: &Build) -> Result<Vec<(Source, PathBuf, bool)>, Error> {
         own.push((directory.join("workspace"), PathBuf::from("/workspace"), false));
         let run = Path::new("run").join(&position);
         own.push((tekton.join(&run), Path::new("/tekton").join(run), false));
-        own.push((directory.join("home"), PathBuf::from("/tekton/home"), false));
         for name in WRITABLE {
             own.push((tekton.join(name), Path::new("/tekton").join(name), false));
+        }
+        if directory.join("home").exists() {
+            own.push((directory.join("home"), PathBuf::from("/tekton/home"), false));
         }
     }
     let opened = own

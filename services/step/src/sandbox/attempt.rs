@@ -6,8 +6,6 @@ mod events;
 mod running;
 mod steps;
 
-use std::fs::File;
-use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,8 +16,9 @@ use jiff::Timestamp;
 use nix::sys::signalfd::SignalFd;
 use tidemill_messages::CancelReason;
 use tidemill_messages::report::{ContainerReport, ReportBody};
-use tidemill_messages::sandbox::{Container, ProcessIdentity, Sandbox, Word};
+use tidemill_messages::sandbox::{Container, Sandbox, Word};
 
+use super::Left;
 use super::contained::{Contained, Starting};
 use super::layout::Layout;
 use super::link::Link;
@@ -34,10 +33,6 @@ use crate::process;
 use crate::wire::Wire;
 use running::Running;
 
-/// File that tells who the supervisor is, as JSON.
-const SUPERVISOR: &str = "supervisor.json";
-/// File that exists once a step may have started.
-const STARTED: &str = "started";
 /// Exit code after nobody owned the attempt for its limit.
 const ORPHANED: u8 = 75;
 
@@ -58,7 +53,6 @@ enum Phase {
 pub(super) struct Attempt {
     sandbox: Sandbox,
     identity: Identity,
-    supervisor: ProcessIdentity,
     layout: Layout,
     masks: Rc<Masks>,
     budget: Budget,
@@ -78,6 +72,8 @@ pub(super) struct Attempt {
     /// When processes that were asked to end are ended.
     kill_at: Option<Instant>,
     failed: bool,
+    /// The runner is done with it.
+    left: bool,
     collector: Collector,
     ends: Vec<ContainerReport>,
 }
@@ -87,12 +83,10 @@ impl Attempt {
     pub(super) fn prepare(
         sandbox: Sandbox,
         identity: Identity,
-        supervisor: ProcessIdentity,
         first: Starting,
     ) -> Result<(Self, UnixListener), Error> {
         let signals = process::child_signals()?;
         let listener = Link::listen(&sandbox.directory)?;
-        tell(&sandbox, &supervisor)?;
         let layout = Layout::make(&sandbox)?;
         let masks = Rc::new(Masks::new(&sandbox.masked));
         let mut attempt = Self {
@@ -101,7 +95,6 @@ impl Attempt {
             collector: Collector::new(sandbox.limits.clone(), Rc::clone(&masks)),
             sandbox,
             identity,
-            supervisor,
             layout,
             masks,
             signals,
@@ -115,6 +108,7 @@ impl Attempt {
             killed: None,
             kill_at: None,
             failed: false,
+            left: false,
             ends: Vec::new(),
         };
         attempt.build_first()?;
@@ -163,11 +157,11 @@ impl Attempt {
         starting.build(build)
     }
 
-    /// Goes on until its runner ends it, or nobody owns it for its limit.
-    pub(super) fn play(mut self, mut wire: Wire, listener: UnixListener) -> Result<ExitCode, Error> {
+    /// Goes on until its runner is done with it, or nobody owns it for its limit.
+    pub(super) fn play(mut self, mut wire: Wire, listener: UnixListener) -> Result<Left, Error> {
         wire.send(&self.greeting())?;
         let mut link = Link::new(listener, wire, Instant::now())?;
-        loop {
+        while !self.left {
             self.wait(&link)?;
             self.read_pipes();
             let ended = sweep::reap()?;
@@ -177,21 +171,32 @@ impl Attempt {
             self.keep_time()?;
             self.send_logs(false)?;
             link.speak(&mut self.outbox, Instant::now());
-            if let Some(code) = self.left(&link) {
-                return Ok(code);
+            if let Some(code) = self.abandoned(&link) {
+                return Ok(Left::Over(code));
             }
         }
+        self.clear(link)
+    }
+
+    /// Forgets everything, so that another attempt can follow.
+    fn clear(mut self, link: Link) -> Result<Left, Error> {
+        self.built.clear();
+        self.spare = None;
+        sweep::end(&[])?;
+        std::env::set_current_dir("/").doing(|| "leave the attempt's directory")?;
+        self.layout.clear()?;
+        let again = link.into_wire()?;
+        Ok(again.map_or(Left::Over(ExitCode::SUCCESS), Left::Free))
     }
 
     fn greeting(&self) -> Word {
         Word::Ready {
-            supervisor: self.supervisor.clone(),
             started: self.phase != Phase::Waiting,
         }
     }
 
     /// The exit code, if nobody needs this process any more.
-    fn left(&self, link: &Link) -> Option<ExitCode> {
+    fn abandoned(&self, link: &Link) -> Option<ExitCode> {
         if link.has_owner() {
             return None;
         }
@@ -211,12 +216,4 @@ impl Attempt {
 /// Where a container starts; relative ones are below `/workspace`.
 fn working_directory(container: &Container) -> PathBuf {
     PathBuf::from("/workspace").join(&container.working_directory)
-}
-
-fn tell(sandbox: &Sandbox, supervisor: &ProcessIdentity) -> Result<(), Error> {
-    let text = serde_json::to_vec(supervisor)
-        .map_err(std::io::Error::from)
-        .doing(|| "write who the supervisor is")?;
-    let mut file = File::create(sandbox.directory.join(SUPERVISOR)).doing(|| format!("make {SUPERVISOR}"))?;
-    file.write_all(&text).doing(|| format!("write {SUPERVISOR}"))
 }

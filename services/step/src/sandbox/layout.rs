@@ -1,6 +1,7 @@
 //! The attempt's directory.
 //!
-//! What may grow (`workspace`, `tmp`, `home`, `volumes`) lies on the disk. Tekton's small places and
+//! What may grow (`workspace`, `tmp-<container>`, `volume-<name>`) lies on the disk, with as few
+//! directories as possible: each costs as much as ten mounts. Tekton's small places and
 //! the files of Secrets lie in a file system in memory that only this attempt's processes have: it is
 //! fast, never reaches the disk, and is gone with the last of them.
 
@@ -9,7 +10,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tidemill_messages::sandbox::{Container, File, Program, Sandbox, Source, Volume};
 
 use crate::contain::Bound;
@@ -19,6 +20,8 @@ use crate::error::{Doing, Error};
 pub(super) const MEMORY_BYTES: u64 = 128 << 20;
 /// What Tekton puts in front of a script without a first line of its own.
 const PREAMBLE: &str = "#!/bin/sh\nset -e\n";
+/// Directory for `/tekton/home`, where it is not in memory.
+const DISK_HOME: &str = "home";
 /// Directories any user of a container may write, as Kubernetes makes them.
 const OPEN: u32 = 0o777;
 
@@ -34,6 +37,9 @@ impl Layout {
             directory: sandbox.directory.clone(),
         };
         layout.make_fixed()?;
+        if is_home_mentioned(sandbox) {
+            make(&sandbox.directory.join(DISK_HOME), OPEN)?;
+        }
         let containers = sandbox.steps.iter().map(|step| &step.container);
         let containers = containers.chain(sandbox.sidecars.iter().map(|sidecar| &sidecar.container));
         for (position, container) in containers.enumerate() {
@@ -48,6 +54,11 @@ impl Layout {
     /// The part in memory, laid out as a container's process expects it.
     pub(super) fn memory(&self) -> PathBuf {
         self.directory.join("memory")
+    }
+
+    /// Takes the part in memory away, when nothing runs in it any more.
+    pub(super) fn clear(&self) -> Result<(), Error> {
+        umount2(&self.memory(), MntFlags::MNT_DETACH).doing(|| "take an attempt's memory away")
     }
 
     /// Where results of the task are written.
@@ -99,7 +110,7 @@ impl Layout {
 
     fn place(&self, volume: &Volume) -> PathBuf {
         match &volume.source {
-            Source::Empty => self.directory.join("volumes").join(&volume.name),
+            Source::Empty => self.directory.join(format!("volume-{}", volume.name)),
             Source::Memory { .. } | Source::Files(_) => self.memory().join("volumes").join(&volume.name),
             Source::Directory(path) | Source::HostPath(path) => path.clone(),
         }
@@ -107,7 +118,7 @@ impl Layout {
 
     fn make_fixed(&self) -> Result<(), Error> {
         let memory = self.memory();
-        for name in ["memory", "tmp", "volumes", "workspace", "home"] {
+        for name in ["memory", "workspace"] {
             make(&self.directory.join(name), OPEN)?;
         }
         mount_memory(&memory, MEMORY_BYTES, 0o755)?;
@@ -123,10 +134,10 @@ impl Layout {
         ] {
             make(&memory.join(name), 0o755)?;
         }
-        for name in ["tekton/run", "tekton/downward", "tekton/creds", "tekton/home"] {
+        for name in ["tekton/run", "tekton/downward", "tekton/creds"] {
             make(&memory.join(name), 0o755)?;
         }
-        for name in ["tekton/results", "tekton/artifacts"] {
+        for name in ["tekton/results", "tekton/artifacts", "tekton/home"] {
             make(&memory.join(name), OPEN)?;
         }
         write(&memory.join("tekton/downward/ready"), b"READY", 0o644)
@@ -134,7 +145,7 @@ impl Layout {
 
     fn make_container(&self, position: usize, container: &Container) -> Result<(), Error> {
         let memory = self.memory();
-        make(&self.directory.join(format!("tmp/{position}")), 0o1777)?;
+        make(&self.directory.join(format!("tmp-{position}")), 0o1777)?;
         make(&memory.join(format!("creds/{position}")), OPEN)?;
         let run = memory.join(format!("tekton/run/{position}"));
         for part in ["", "status", "status/results"] {
@@ -167,6 +178,21 @@ impl Layout {
             }
         }
     }
+}
+
+/// Whether a container may know `/tekton/home`, and put there what is too large for the memory.
+fn is_home_mentioned(sandbox: &Sandbox) -> bool {
+    let steps = sandbox.steps.iter().map(|step| &step.container);
+    let mut containers = steps.chain(sandbox.sidecars.iter().map(|sidecar| &sidecar.container));
+    let mentions = |text: &String| text.contains("/tekton/home");
+    containers.any(|container| {
+        let program = match &container.program {
+            Program::Command(argv) => argv.iter().any(mentions),
+            Program::Script { text, args } => mentions(text) || args.iter().any(mentions),
+        };
+        let environment = container.environment.iter().any(|variable| mentions(&variable.value));
+        program || environment || mentions(&container.working_directory)
+    })
 }
 
 fn script_path(position: usize) -> String {

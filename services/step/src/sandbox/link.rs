@@ -12,14 +12,12 @@ use std::time::Instant;
 
 use tidemill_messages::frame;
 use tidemill_messages::report::Answer;
-use tidemill_messages::sandbox::{Order, Word};
+use tidemill_messages::sandbox::{Order, SOCKET, Word};
 
 use super::outbox::Outbox;
 use crate::error::{Doing, Error};
 use crate::wire::Wire;
 
-/// Name of the socket in the attempt's directory.
-pub(super) const SOCKET: &str = "socket";
 /// Bytes read from an owner at once.
 const READ_BYTES: usize = 4096;
 
@@ -118,6 +116,18 @@ impl Link {
         if owner.speak(outbox).is_err() {
             self.lose(now);
         }
+    }
+
+    /// The owner's socket for the next attempt; `None` if the owner is gone or behind.
+    pub(super) fn into_wire(self) -> Result<Option<Wire>, Error> {
+        let Some(owner) = self.owner.filter(|owner| owner.unsent.is_empty()) else {
+            return Ok(None);
+        };
+        owner
+            .stream
+            .set_nonblocking(false)
+            .doing(|| "make the socket blocking")?;
+        Ok(Some(Wire::from_parts(owner.stream, owner.reader)))
     }
 
     fn lose(&mut self, now: Instant) {

@@ -1,8 +1,8 @@
 //! The directory of an attempt, and the supervisor it tells of.
 //!
-//! `attempt.json` names the attempt and is on the disk before anything of it is started, so that what
-//! a power cut left is known; `supervisor.json` tells the supervisor's process; `started` is there once
-//! a step may have started; `socket` leads to the supervisor; `log` holds its last words.
+//! `attempt.json` names the attempt and its supervisor; it is on the disk before anything is started, so
+//! that what a power cut left is known, and may not be written any more once a step may have started.
+//! `socket` leads to the supervisor; `log` holds its last words, if it failed.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
@@ -10,20 +10,19 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
-use serde::{Deserialize, Serialize};
 use tidemill_messages::AttemptKey;
-use tidemill_messages::sandbox::ProcessIdentity;
+use tidemill_messages::sandbox::{LAST_WORDS, NAME, Name, ProcessIdentity};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::place;
 use crate::backend::Error;
 
-/// File that names the attempt.
-const NAME: &str = "attempt.json";
+/// Time in which a process that has closed its sockets is gone.
+const END_LIMIT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// Times a removal is tried while processes that are ending still write.
 const REMOVALS: usize = 5;
 
@@ -32,12 +31,6 @@ const REMOVALS: usize = 5;
 pub(super) struct Directory {
     path: PathBuf,
     key: AttemptKey,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Name {
-    attempt: AttemptKey,
-    boot_id: String,
 }
 
 impl Directory {
@@ -60,22 +53,22 @@ impl Directory {
         self.path.exists()
     }
 
-    /// Makes it, empty.
-    pub(super) async fn create(&self) -> Result<(), Error> {
+    /// Makes it, for a supervisor to fill.
+    pub(super) async fn create(&self, supervisor: ProcessIdentity) -> Result<(), Error> {
         let directory = self.clone();
-        let made = spawn_blocking(move || directory.create_blocking());
+        let made = spawn_blocking(move || directory.create_blocking(supervisor));
         let action = format!("make the attempt's directory {}", self.path.display());
         made.await.map_err(place(action.clone()))?.map_err(place(action))
     }
 
-    fn create_blocking(&self) -> std::io::Result<()> {
+    fn create_blocking(&self, supervisor: ProcessIdentity) -> std::io::Result<()> {
         let mut builder = DirBuilder::new();
         builder.mode(0o700);
         builder.recursive(true).create(self.attempts())?;
         builder.recursive(false).create(&self.path)?;
         let name = Name {
             attempt: self.key.clone(),
-            boot_id: boot_id(),
+            supervisor,
         };
         fs::write(self.path.join(NAME), serde_json::to_vec(&name)?)
     }
@@ -95,25 +88,30 @@ impl Directory {
         self.path.parent().unwrap_or(Path::new("/"))
     }
 
-    /// What a supervisor that did not get far said.
+    /// What a supervisor that failed said.
     pub(super) async fn last_words(&self) -> String {
-        let words = tokio::fs::read_to_string(self.path.join("log"))
-            .await
-            .unwrap_or_default();
-        let words = words.trim();
-        if words.is_empty() {
-            "it ended without a word".to_owned()
-        } else {
-            words.to_owned()
-        }
+        let words = tokio::fs::read_to_string(self.path.join(LAST_WORDS)).await;
+        words.map_or_else(
+            |_| "it ended without a word".to_owned(),
+            |words| words.trim().to_owned(),
+        )
     }
 
     /// Whether a step may have started: the mark is there, or the machine was started anew since, which
     /// may have lost it.
     pub(super) fn has_started(&self) -> bool {
-        let name = fs::read(self.path.join(NAME)).unwrap_or_default();
-        let name: Option<Name> = serde_json::from_slice(&name).ok();
-        self.path.join("started").exists() || name.is_some_and(|name| name.boot_id != boot_id())
+        let path = self.path.join(NAME);
+        let marked = fs::metadata(&path).is_ok_and(|found| found.permissions().readonly());
+        marked || self.name().is_some_and(|name| name.supervisor.boot_id != boot_id())
+    }
+
+    /// The supervisor of the attempt.
+    pub(super) fn supervisor(&self) -> Option<ProcessIdentity> {
+        self.name().map(|name| name.supervisor)
+    }
+
+    fn name(&self) -> Option<Name> {
+        serde_json::from_slice(&fs::read(self.path.join(NAME)).ok()?).ok()
     }
 
     /// Ends the supervisor, and with it everything of the attempt; waits until it is gone.
@@ -127,11 +125,28 @@ impl Directory {
     }
 
     fn end_supervisor_blocking(&self) -> std::io::Result<()> {
-        let text = fs::read(self.path.join("supervisor.json")).unwrap_or_default();
-        let identity = serde_json::from_slice::<ProcessIdentity>(&text).ok();
-        identity
-            .and_then(|identity| open(&identity))
-            .map_or(Ok(()), |process| end_blocking(&process))
+        let process = self.supervisor().and_then(|supervisor| open(&supervisor));
+        process.map_or(Ok(()), |process| end_blocking(&process))
+    }
+
+    /// Whether the supervisor ends within [`END_LIMIT`]: one that has closed its sockets does.
+    pub(super) async fn supervisor_ends(&self) -> Result<bool, Error> {
+        let Some(process) = self.supervisor().and_then(|supervisor| open(&supervisor)) else {
+            return Ok(true);
+        };
+        let watched = spawn_blocking(move || has_ended(&process, Some(&END_LIMIT)));
+        watched
+            .await
+            .map_err(place("watch a supervisor"))?
+            .map_err(place("watch a supervisor"))
+    }
+
+    /// Removes everything; nothing runs in it any more.
+    pub(super) async fn remove_remains(&self) -> Result<(), Error> {
+        let path = self.path.clone();
+        let removed = spawn_blocking(move || remove_all(&path));
+        let action = format!("remove {}", self.path.display());
+        removed.await.map_err(place(action.clone()))?.map_err(place(action))
     }
 
     /// Ends what runs and removes everything. Repeatable.
@@ -164,7 +179,7 @@ pub(super) async fn keys(attempts: PathBuf) -> Result<Vec<AttemptKey>, Error> {
 }
 
 /// A handle of that process, if it still is that process.
-pub(super) fn open(identity: &ProcessIdentity) -> Option<OwnedFd> {
+fn open(identity: &ProcessIdentity) -> Option<OwnedFd> {
     let process = pidfd_open(Pid::from_raw(identity.pid)?, PidfdFlags::empty()).ok()?;
     // The handle is open: the number cannot pass to another process between the two looks.
     let stat = fs::read_to_string(format!("/proc/{}/stat", identity.pid)).ok()?;
@@ -174,26 +189,13 @@ pub(super) fn open(identity: &ProcessIdentity) -> Option<OwnedFd> {
 }
 
 /// Kills a process and waits until it and its PID namespace are gone: the kernel says so only then.
-pub(super) async fn end(process: OwnedFd) -> Result<(), Error> {
-    let ended = spawn_blocking(move || end_blocking(&process));
-    ended
-        .await
-        .map_err(place("end a supervisor"))?
-        .map_err(place("end a supervisor"))
-}
-
-/// The same on a thread that may wait; it takes as long as the kernel takes to end the processes.
+/// It takes as long as the kernel takes to end the processes.
 fn end_blocking(process: &OwnedFd) -> std::io::Result<()> {
     match pidfd_send_signal(process, Signal::KILL) {
         Ok(()) | Err(Errno::SRCH) => {}
         Err(other) => return Err(other.into()),
     }
-    let mut watched = [PollFd::new(process, PollFlags::IN)];
-    while let Err(error) = poll(&mut watched, None) {
-        if error != Errno::INTR {
-            return Err(error.into());
-        }
-    }
+    has_ended(process, None)?;
     // Where this process has become its parent (as PID 1 of a container), it takes notice of the end.
     match waitid(
         WaitId::PidFd(process.as_fd()),
@@ -201,6 +203,18 @@ fn end_blocking(process: &OwnedFd) -> std::io::Result<()> {
     ) {
         Ok(_) | Err(Errno::CHILD) => Ok(()),
         Err(other) => Err(other.into()),
+    }
+}
+
+/// Whether a process, and all of its PID namespace, is gone within `limit`; without one it is waited for.
+fn has_ended(process: &OwnedFd, limit: Option<&Timespec>) -> std::io::Result<bool> {
+    loop {
+        let mut watched = [PollFd::new(process, PollFlags::IN)];
+        match poll(&mut watched, limit) {
+            Ok(count) => return Ok(count > 0),
+            Err(Errno::INTR) => {}
+            Err(other) => return Err(other.into()),
+        }
     }
 }
 

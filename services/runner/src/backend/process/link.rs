@@ -1,26 +1,26 @@
 //! The socket to a supervisor.
 
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
 use serde::Serialize;
 use tidemill_messages::frame;
-use tidemill_messages::sandbox::{ProcessIdentity, Word};
+use tidemill_messages::sandbox::{ProcessIdentity, SOCKET, Word};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::directory::{self, Directory};
+use super::directory::Directory;
 use super::place;
+use super::start::Free;
 use crate::backend::Error;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
 
-/// A connected socket and, once known, the process at its other end.
+/// A connected socket.
 pub(super) struct Link {
     stream: UnixStream,
     reader: frame::Reader,
-    process: Option<OwnedFd>,
 }
 
 /// The half that listens.
@@ -35,37 +35,36 @@ pub(super) struct Mouth {
 }
 
 impl Link {
-    /// Over the socket that a new supervisor got.
-    pub(super) fn new(stream: std::os::unix::net::UnixStream) -> Result<Self, Error> {
+    /// To a supervisor that is free.
+    pub(super) fn new(free: Free) -> Result<Self, Error> {
+        let stream = free.stream;
         stream
             .set_nonblocking(true)
             .map_err(place("use the supervisor's socket"))?;
         let stream = UnixStream::from_std(stream).map_err(place("use the supervisor's socket"))?;
         Ok(Self {
             stream,
-            reader: frame::Reader::default(),
-            process: None,
+            reader: free.reader,
         })
     }
 
-    /// To a supervisor that runs; `None` if none listens.
-    pub(super) async fn connect(directory: &Directory) -> Option<Self> {
+    /// To the supervisor of an attempt that goes on; `None` if none listens.
+    pub(super) async fn connect(directory: &Directory) -> Option<(Self, ProcessIdentity)> {
+        let supervisor = directory.supervisor()?;
         // The path of a Unix socket holds 107 bytes; this one is short wherever the directory is.
         let held = File::open(directory.path()).ok()?;
-        let path = format!("/proc/self/fd/{}/socket", held.as_raw_fd());
+        let path = format!("/proc/self/fd/{}/{SOCKET}", held.as_raw_fd());
         let stream = UnixStream::connect(path).await.ok()?;
-        Some(Self {
+        let link = Self {
             stream,
             reader: frame::Reader::default(),
-            process: None,
-        })
+        };
+        Some((link, supervisor))
     }
 
-    /// Takes a handle of the supervisor's process.
-    pub(super) fn attach(&mut self, identity: ProcessIdentity) -> Result<(), Error> {
-        let process = directory::open(&identity);
-        self.process = Some(process.ok_or_else(|| place("watch the supervisor")("its process is gone"))?);
-        Ok(())
+    /// Sends one message.
+    pub(super) async fn send<T: Serialize>(&mut self, message: &T) -> Result<(), Error> {
+        send(&mut self.stream, message).await
     }
 
     /// Its next word; `None` when it has closed.
@@ -73,17 +72,32 @@ impl Link {
         next(&mut self.stream, &mut self.reader).await
     }
 
-    /// The two halves and the process.
-    pub(super) fn into_parts(self) -> Result<(Ear, Mouth, OwnedFd), Error> {
-        let process = self
-            .process
-            .ok_or_else(|| place("watch the supervisor")("it did not say who it is"))?;
+    /// The two halves.
+    pub(super) fn into_parts(self) -> (Ear, Mouth) {
         let (read, write) = self.stream.into_split();
         let ear = Ear {
             stream: read,
             reader: self.reader,
         };
-        Ok((ear, Mouth { stream: write }, process))
+        (ear, Mouth { stream: write })
+    }
+
+    /// Of the two halves again.
+    pub(super) fn of(ear: Ear, mouth: Mouth) -> Option<Self> {
+        Some(Self {
+            stream: ear.stream.reunite(mouth.stream).ok()?,
+            reader: ear.reader,
+        })
+    }
+
+    /// The supervisor, once it is free.
+    pub(super) fn into_free(self, identity: ProcessIdentity) -> Option<Free> {
+        let stream = self.stream.into_std().ok()?;
+        Some(Free {
+            stream,
+            reader: self.reader,
+            identity,
+        })
     }
 }
 
@@ -97,12 +111,14 @@ impl Ear {
 impl Mouth {
     /// Sends one message.
     pub(super) async fn send<T: Serialize>(&mut self, message: &T) -> Result<(), Error> {
-        let bytes = frame::encode(message).map_err(place("speak to the supervisor"))?;
-        self.stream
-            .write_all(&bytes)
-            .await
-            .map_err(place("speak to the supervisor"))
+        send(&mut self.stream, message).await
     }
+}
+
+async fn send<T: Serialize, W: AsyncWriteExt + Unpin>(stream: &mut W, message: &T) -> Result<(), Error> {
+    let bytes = frame::encode(message).map_err(place("speak to the supervisor"))?;
+    let sent = stream.write_all(&bytes).await;
+    sent.map_err(place("speak to the supervisor"))
 }
 
 async fn next<R: AsyncReadExt + Unpin>(stream: &mut R, reader: &mut frame::Reader) -> Result<Option<Word>, Error> {

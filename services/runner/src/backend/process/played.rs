@@ -1,44 +1,53 @@
 //! An attempt whose supervisor runs.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use tidemill_messages::plan::Plan;
 use tidemill_messages::report::{Answer, ContainerReport, Failure, Report, ReportBody, WrittenResult};
-use tidemill_messages::sandbox::{Order, Word};
+use tidemill_messages::sandbox::{Order, ProcessIdentity, Word};
 use tidemill_messages::{AttemptKey, AttemptOutcome, CancelReason};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::directory::{self, Directory};
+use super::directory::Directory;
 use super::link::{Ear, Link, Mouth};
+use super::start::{Free, Supervisors};
 use crate::backend::{Error, Event, Play, Playing};
 use crate::outcome::{End, Progress};
+
+/// Longest wait for a supervisor to forget an attempt before it is ended instead.
+const LEAVE_LIMIT: Duration = Duration::from_secs(2);
 
 /// One attempt.
 pub(super) struct Played {
     key: AttemptKey,
     directory: Directory,
+    supervisor: ProcessIdentity,
+    pool: Arc<Supervisors>,
+    /// Goes first: what it hears once the other half has closed means nothing.
+    listener: AbortOnDropHandle<Option<Ear>>,
     mouth: Mouth,
-    listener: JoinHandle<()>,
 }
 
 impl Played {
-    /// Listens to a supervisor; what it says becomes `events`.
+    /// Listens to a supervisor; what it says becomes `events`. Once the attempt is over the supervisor
+    /// goes back to `pool`.
     pub(super) fn new(
         link: Link,
+        supervisor: ProcessIdentity,
+        pool: Arc<Supervisors>,
         directory: Directory,
         play: &Play,
         plan: Plan,
         events: mpsc::Sender<Event>,
-    ) -> Result<Self, Error> {
-        let (ear, mouth, process) = link.into_parts()?;
+    ) -> Self {
+        let (ear, mouth) = link.into_parts();
         let listener = Listener {
             ear,
-            process,
             directory: directory.clone(),
             key: play.key.clone(),
             pod: Arc::clone(&play.pod),
@@ -46,18 +55,35 @@ impl Played {
             events,
         };
         tracing::debug!(attempt = %play.key, "Images are set aside: the process backend runs the host's programs.");
-        Ok(Self {
+        Self {
             key: play.key.clone(),
             directory,
+            supervisor,
+            pool,
             mouth,
-            listener: tokio::spawn(listener.run()),
-        })
+            listener: AbortOnDropHandle::new(tokio::spawn(listener.run())),
+        }
     }
 
     /// Says something to a supervisor that may be gone, which the listener learns.
     async fn tell(&mut self, answer: Answer) {
         if let Err(error) = self.mouth.send(&Order::Answer(answer)).await {
             tracing::debug!(attempt = %self.key, %error, "The supervisor does not listen.");
+        }
+    }
+
+    /// The supervisor, free for another attempt: if this one is over, all of it was heard, and one more
+    /// may wait.
+    async fn free(mut self) -> Option<Free> {
+        if !self.pool.has_room() || !self.listener.is_finished() {
+            return None;
+        }
+        let ear = (&mut self.listener).await.ok()??;
+        self.mouth.send(&Order::Answer(Answer::Leave)).await.ok()?;
+        let mut link = Link::of(ear, self.mouth)?;
+        match tokio::time::timeout(LEAVE_LIMIT, link.receive()).await {
+            Ok(Ok(Some(Word::Free { .. }))) => link.into_free(self.supervisor),
+            _ => None,
         }
     }
 }
@@ -77,25 +103,25 @@ impl Playing for Played {
     }
 
     async fn remove(self: Box<Self>) -> Result<(), Error> {
-        self.listener.abort();
-        self.directory.remove().await
+        let (directory, pool) = (self.directory.clone(), Arc::clone(&self.pool));
+        match self.free().await {
+            // Only with the directory gone nothing tells any more that the supervisor belongs to it.
+            Some(free) if directory.remove_remains().await.is_ok() => {
+                pool.give_back(free);
+                Ok(())
+            }
+            _ => directory.remove().await,
+        }
     }
 
     async fn release(self: Box<Self>) {
-        self.listener.abort();
-    }
-}
-
-impl Drop for Played {
-    fn drop(&mut self) {
-        self.listener.abort();
+        drop(self);
     }
 }
 
 /// Turns words into events.
 struct Listener {
     ear: Ear,
-    process: OwnedFd,
     directory: Directory,
     key: AttemptKey,
     pod: Arc<Pod>,
@@ -104,8 +130,9 @@ struct Listener {
 }
 
 impl Listener {
-    /// Until the attempt is over, the supervisor gone, or nobody wants to know.
-    async fn run(mut self) {
+    /// Until the attempt is over, the supervisor gone, or nobody wants to know. Where the attempt is over
+    /// the supervisor can still be heard.
+    async fn run(mut self) -> Option<Ear> {
         loop {
             let event = match self.ear.receive().await {
                 Ok(Some(Word::Report(report))) if report.attempt == self.key => self.event(*report),
@@ -113,11 +140,15 @@ impl Listener {
                 Ok(None) | Err(_) => break,
             };
             let over = matches!(event, Event::Finished(_));
-            if self.events.send(event).await.is_err() || over {
-                return;
+            if self.events.send(event).await.is_err() {
+                return None;
+            }
+            if over {
+                return Some(self.ear);
             }
         }
         self.gone().await;
+        None
     }
 
     fn event(&self, report: Report) -> Event {
@@ -166,15 +197,17 @@ impl Listener {
         progress.outcome(at, end)
     }
 
+    /// The socket has closed. If the supervisor is alive it has another owner by now, and what becomes of
+    /// the attempt is not for this one to say: the events end without an end.
     async fn gone(self) {
-        // A supervisor that closes without ending would be one of another version: it is not waited for.
-        let ended = directory::end(self.process).await;
+        match self.directory.supervisor_ends().await {
+            Ok(true) => {}
+            Ok(false) => return tracing::info!(attempt = %self.key, "The attempt has another owner."),
+            Err(error) => return tracing::warn!(attempt = %self.key, %error, "Cannot watch a supervisor."),
+        }
         let event = Event::Gone {
             step_started: self.directory.has_started(),
-            message: match ended {
-                Ok(()) => format!("its supervisor is gone: {}", self.directory.last_words().await),
-                Err(error) => format!("its supervisor does not answer: {error}"),
-            },
+            message: format!("its supervisor is gone: {}", self.directory.last_words().await),
         };
         drop(self.events.send(event).await);
     }

@@ -1,21 +1,23 @@
 //! Starting a supervisor.
 
-use std::io::{ErrorKind, Write};
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tidemill_messages::frame;
-use tidemill_messages::sandbox::{Order, Sandbox};
+use tidemill_messages::sandbox::{ProcessIdentity, Word};
 use tokio::task::spawn_blocking;
 
-use super::link::Link;
 use super::place;
 use crate::backend::Error;
 
 const BINARY: &str = "tidemill-step";
+/// Longest time a supervisor may take to come into being.
+const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where the step binary is: the setting, else beside the running binary, else on `PATH`.
 pub(super) fn step_binary(setting: Option<&Path>) -> Result<PathBuf, Error> {
@@ -36,19 +38,29 @@ pub(super) fn step_binary(setting: Option<&Path>) -> Result<PathBuf, Error> {
     std::path::absolute(found?).map_err(place(format!("find {BINARY}")))
 }
 
-/// Supervisors, some of them started before they are needed.
+/// Supervisors that have no attempt.
 ///
 /// A supervisor needs three processes to come into being, one after the other, which takes longer than
-/// to build a sandbox in it. So a few wait for their attempts; one that is taken is replaced behind the
-/// attempt's back. They end when this process does.
+/// to build a sandbox in it. So some wait for their attempts, and one whose attempt is over takes the
+/// next. They end when this process does.
 pub(super) struct Supervisors {
     binary: PathBuf,
     count: usize,
-    waiting: Mutex<Vec<UnixStream>>,
+    waiting: Mutex<Vec<Free>>,
+}
+
+/// A supervisor that waits for an attempt.
+pub(super) struct Free {
+    /// The socket to it.
+    pub(super) stream: UnixStream,
+    /// What was read ahead from it.
+    pub(super) reader: frame::Reader,
+    /// Who it is.
+    pub(super) identity: ProcessIdentity,
 }
 
 impl Supervisors {
-    /// With `count` of them waiting; the first are started with the first attempt.
+    /// At least `count` of them wait; the first are started behind the first attempt's back.
     pub(super) fn new(binary: PathBuf, count: usize) -> Arc<Self> {
         Arc::new(Self {
             binary,
@@ -57,54 +69,54 @@ impl Supervisors {
         })
     }
 
-    /// The socket of a supervisor that has been given `sandbox`.
-    pub(super) async fn with(self: &Arc<Self>, sandbox: Sandbox) -> Result<Link, Error> {
-        let own = Arc::clone(self);
-        let given = spawn_blocking(move || own.give(sandbox));
-        let stream = given.await.map_err(place("start a supervisor"))??;
-        let own = Arc::clone(self);
-        drop(spawn_blocking(move || own.fill()));
-        Link::new(stream)
-    }
-
-    fn give(&self, sandbox: Sandbox) -> Result<UnixStream, Error> {
-        let order = frame::encode(&Order::Prepare(Box::new(sandbox))).map_err(place("hand the sandbox over"))?;
-        while let Some(mut waiting) = self.take() {
-            // One that has died meanwhile is passed over.
-            if waiting.write_all(&order).is_ok() {
-                return Ok(waiting);
+    /// One of them, or a new one.
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Free, Error> {
+        let waiting = self.lock().pop();
+        let free = match waiting {
+            Some(free) => free,
+            None => {
+                let own = Arc::clone(self);
+                let started = spawn_blocking(move || start(&own.binary));
+                started.await.map_err(place("start a supervisor"))??
             }
+        };
+        if self.lock().len() < self.count {
+            let own = Arc::clone(self);
+            drop(spawn_blocking(move || own.fill()));
         }
-        let mut fresh = start(&self.binary)?;
-        match fresh.write_all(&order) {
-            // What went wrong is what it says next.
-            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => Ok(fresh),
-            Err(error) => Err(place("hand the sandbox over")(error)),
-            Ok(()) => Ok(fresh),
+        Ok(free)
+    }
+
+    /// One whose attempt is over. More than twice as many as are to wait are not kept.
+    pub(super) fn give_back(&self, free: Free) {
+        let mut waiting = self.lock();
+        if waiting.len() < self.count * 2 {
+            waiting.push(free);
         }
     }
 
-    fn take(&self) -> Option<UnixStream> {
-        self.lock().pop()
+    /// Whether one more may wait.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().len() < self.count * 2
     }
 
     /// Starts what is missing.
     fn fill(&self) {
         while self.lock().len() < self.count {
             match start(&self.binary) {
-                Ok(waiting) => self.lock().push(waiting),
+                Ok(free) => self.give_back(free),
                 Err(error) => return tracing::warn!(%error, "Cannot start a supervisor ahead of its attempt."),
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<UnixStream>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Free>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Starts one. Its first process ends as soon as it has made the namespaces, which is waited for.
-fn start(binary: &Path) -> Result<UnixStream, Error> {
+/// Starts one and waits until it is free. Its first process ends as soon as it has made the namespaces.
+fn start(binary: &Path) -> Result<Free, Error> {
     let (ours, theirs) = UnixStream::pair().map_err(place("make a pair of sockets"))?;
     let child = Command::new(binary)
         .arg("supervise")
@@ -118,5 +130,32 @@ fn start(binary: &Path) -> Result<UnixStream, Error> {
     child
         .wait()
         .map_err(place("wait for the first process of a supervisor"))?;
-    Ok(ours)
+    hear_free(ours)
+}
+
+fn hear_free(mut stream: UnixStream) -> Result<Free, Error> {
+    stream
+        .set_read_timeout(Some(START_LIMIT))
+        .map_err(place("hear the supervisor"))?;
+    let mut reader = frame::Reader::default();
+    let mut bytes = [0; 1024];
+    loop {
+        match reader.take().map_err(place("understand the supervisor"))? {
+            Some(Word::Free { supervisor }) => {
+                return Ok(Free {
+                    stream,
+                    reader,
+                    identity: supervisor,
+                });
+            }
+            Some(Word::Refused { message, .. }) => return Err(place("start the supervisor")(message)),
+            Some(_) => return Err(place("start the supervisor")("it speaks out of turn")),
+            None => {}
+        }
+        let count = stream.read(&mut bytes).map_err(place("hear the supervisor"))?;
+        if count == 0 {
+            return Err(place("start the supervisor")("it ended without a word"));
+        }
+        reader.push(&bytes[..count]);
+    }
 }

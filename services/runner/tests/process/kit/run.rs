@@ -77,6 +77,13 @@ impl Run {
         event
     }
 
+    /// The events are over, without an end of the attempt.
+    pub(crate) async fn expect_silence(&mut self) {
+        while let Some(event) = tokio::time::timeout(PATIENCE, self.events.recv()).await.unwrap() {
+            assert!(matches!(event, Event::Report(_)), "{event:?}");
+        }
+    }
+
     /// Hears and stores until a report is as wanted.
     pub(crate) async fn until(&mut self, wanted: impl Fn(&ReportBody) -> bool) -> Report {
         loop {

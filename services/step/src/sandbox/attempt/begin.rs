@@ -1,14 +1,15 @@
 //! From the runner's word to the first step.
 
-use std::fs::File;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use tidemill_messages::report::ReportBody;
-use tidemill_messages::sandbox::{Container, Probe, Variable};
+use tidemill_messages::sandbox::{Container, NAME, Probe, Variable};
 
 use super::running::{Copied, Running};
-use super::{Attempt, Phase, STARTED, working_directory};
+use super::{Attempt, Phase, working_directory};
 use crate::contain::{Identity, Launch, Word};
 use crate::error::{Doing, Error};
 use crate::sandbox::contained::Contained;
@@ -20,8 +21,8 @@ impl Attempt {
         if self.phase != Phase::Waiting {
             return Ok(());
         }
-        let mark = self.sandbox.directory.join(STARTED);
-        File::create(&mark).doing(|| format!("make {}", mark.display()))?;
+        let mark = Permissions::from_mode(0o400);
+        fs::set_permissions(NAME, mark).doing(|| format!("mark {NAME}"))?;
         self.phase = Phase::Sidecars;
         let steps = self.sandbox.steps.len();
         for position in steps..steps + self.sandbox.sidecars.len() {

@@ -99,8 +99,8 @@ impl Attempt {
                 Answer::Stored { sequence } => self.outbox.stored(sequence),
                 Answer::Start => self.start()?,
                 Answer::Kill { reason } => self.kill(reason)?,
-                // The runner ends this process, and with it all others, from outside.
-                Answer::Leave => {}
+                // A runner that wants more than this ends the process, and with it all others, from outside.
+                Answer::Leave => self.left |= matches!(self.phase, Phase::Waiting | Phase::Finished),
             }
         }
         let greeting = self.greeting();
