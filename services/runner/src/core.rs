@@ -45,6 +45,7 @@ pub struct Runner {
     settings: Settings,
     bus: Bus,
     backends: Vec<Arc<dyn Backend>>,
+    drain: CancellationToken,
 }
 
 /// What a running runner knows.
@@ -78,6 +79,8 @@ struct Core {
     lost_since: Option<Instant>,
     /// Let go of since then, with their class.
     let_go: HashMap<AttemptKey, String>,
+    /// Cancelled: nothing more is started.
+    drain: CancellationToken,
 }
 
 impl Runner {
@@ -87,7 +90,14 @@ impl Runner {
             settings,
             bus,
             backends,
+            drain: CancellationToken::new(),
         }
+    }
+
+    /// Once `drain` is cancelled, starts nothing more and ends when nothing of its own runs.
+    #[must_use]
+    pub fn with_drain(self, drain: CancellationToken) -> Self {
+        Self { drain, ..self }
     }
 
     /// Runs until `stop`, then lets go of all attempts: they run on, and the next owner adopts them.
@@ -109,13 +119,19 @@ impl Core {
         let mut connected = self.bus.connected();
         let mut slots = self.slots.changes();
         let hold = self.hold.clone();
+        let drain = self.drain.clone();
+        let mut is_draining = false;
         let keep_every = self.settings.ack_wait.duration() / 3;
         let mut keep_at = Instant::now() + keep_every;
         loop {
             self.start_waiting().await;
+            if is_draining && self.attempts.is_empty() {
+                return Ok(());
+            }
             let end_at = self.end_let_go_at();
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                () = drain.cancelled(), if !is_draining => is_draining = true,
                 Some(helper) = helpers.join_next() => helper_ended(helper)?,
                 Some(batch) = self.batches.recv() => self.arrived(batch).await,
                 Some(ended) = self.attempts.join_next() => self.attempt_ended(ended).await,
@@ -143,7 +159,7 @@ impl Core {
 
     /// Starts what waits as long as there are slots, then says how much more may come.
     async fn start_waiting(&mut self) {
-        let may_start = self.lost_since.is_none();
+        let may_start = self.lost_since.is_none() && !self.drain.is_cancelled();
         while may_start && self.slots.free() > 0 {
             let Some(task) = self.waiting.pop() else { break };
             self.begin(task);

@@ -100,6 +100,7 @@ impl Runner {
             is_alone: true,
             lost_since: None,
             let_go: HashMap::new(),
+            drain: self.drain,
         };
         watch_others(watcher, &mut helpers);
         let (keeping, leaving) = keep(keeper, &mut helpers);
