@@ -1,1 +1,7 @@
-fn main() {}
+//! The `tidemill` command; see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidemill::main()
+}

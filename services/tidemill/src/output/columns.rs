@@ -1,0 +1,140 @@
+//! Aligned columns and lines that fit.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns between two cells.
+const GAP: usize = 3;
+
+/// Rows whose columns are aligned with each other; the last cell of a row is not padded.
+#[derive(Default)]
+pub(crate) struct Columns {
+    rows: Vec<Vec<String>>,
+}
+
+impl Columns {
+    /// Adds a row. Rows may differ in length.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [&str; N]) {
+        self.rows.push(cells.iter().map(|&cell| cell.to_owned()).collect());
+    }
+
+    /// Adds a row of any length.
+    pub(crate) fn cells(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// The rows as lines, each with `indent` in front.
+    pub(crate) fn render(&self, indent: &str) -> String {
+        let widths = self.widths();
+        let mut text = String::new();
+        for row in &self.rows {
+            text.push_str(indent);
+            for (position, cell) in row.iter().enumerate() {
+                text.push_str(cell);
+                if position + 1 < row.len() {
+                    text.push_str(&" ".repeat(widths[position] - width(cell) + GAP));
+                }
+            }
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Widths of the columns; a row's last cell widens nothing that no other row pads.
+    fn widths(&self) -> Vec<usize> {
+        let mut widths = Vec::new();
+        for row in &self.rows {
+            let padded = row.len().saturating_sub(1);
+            for (position, cell) in row.iter().take(padded).enumerate() {
+                if widths.len() <= position {
+                    widths.push(0);
+                }
+                widths[position] = widths[position].max(width(cell));
+            }
+        }
+        widths
+    }
+}
+
+/// Columns `text` takes on a terminal; colour sequences take none.
+pub(crate) fn width(text: &str) -> usize {
+    if text.contains('\x1b') {
+        plain(text).width()
+    } else {
+        text.width()
+    }
+}
+
+/// `text` without colour sequences and other control characters; a tab is a blank. What a step
+/// writes must not move the cursor of who watches it.
+pub(crate) fn plain(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\x1b' if rest.peek() == Some(&'[') => {
+                rest.next();
+                while rest.next().is_some_and(|next| !('@'..='~').contains(&next)) {}
+            }
+            '\t' => result.push(' '),
+            character if character.is_control() => {}
+            character => result.push(character),
+        }
+    }
+    result
+}
+
+/// `text` cut to `limit` columns, with `…` (or `~`) where it was cut. Expects plain text.
+pub(crate) fn clip(text: &str, limit: usize, unicode: bool) -> String {
+    if text.width() <= limit {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 0;
+    for character in text.chars() {
+        used += character.width().unwrap_or(0);
+        if used >= limit {
+            break;
+        }
+        kept.push(character);
+    }
+    if limit > 0 {
+        kept.push(if unicode { '…' } else { '~' });
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Columns, clip, plain, width};
+
+    #[test]
+    fn columns_align_and_the_last_cell_is_free() {
+        let mut columns = Columns::default();
+        columns.row(["NAME", "VALUE"]);
+        columns.row(["a-longer-name", "x"]);
+        columns.row(["部署", "y"]);
+        columns.row(["a cell of its own that is longer than all"]);
+        assert_eq!(
+            columns.render(" "),
+            " NAME            VALUE\n a-longer-name   x\n 部署            y\n a cell of its own that is longer than all\n"
+        );
+    }
+
+    #[test]
+    fn lines_are_cut_by_columns_not_by_characters() {
+        assert_eq!(clip("abcdef", 6, true), "abcdef");
+        assert_eq!(clip("abcdef", 5, true), "abcd…");
+        assert_eq!(clip("abcdef", 5, false), "abcd~");
+        assert_eq!(clip("部署成功", 5, true), "部署…");
+        assert_eq!(clip("部署成功", 6, true), "部署…");
+        assert_eq!(clip("abc", 0, true), "");
+        assert!(width(&clip("部署成功", 6, true)) <= 6);
+    }
+
+    #[test]
+    fn control_characters_do_not_pass() {
+        assert_eq!(plain("\x1b[31mred\x1b[0m\tend\r\x07\x1b[2K"), "red end");
+        assert_eq!(width("\x1b[31mred\x1b[0m"), 3);
+    }
+}

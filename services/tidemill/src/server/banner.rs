@@ -1,0 +1,61 @@
+//! The five lines of `tidemill up`.
+
+use std::path::Path;
+
+use crate::output::Palette;
+
+/// What they say.
+pub(super) struct Banner<'a> {
+    pub(super) address: &'a str,
+    pub(super) kubeconfig: &'a Path,
+    /// Backends that were found.
+    pub(super) backends: &'a str,
+    /// Why others were not.
+    pub(super) missing: &'a str,
+    pub(super) state: &'a Path,
+    pub(super) nats: &'a str,
+}
+
+impl Banner<'_> {
+    pub(super) fn text(&self, palette: Palette) -> String {
+        let lines = [
+            ("address", self.address.to_owned()),
+            ("kubeconfig", self.kubeconfig.display().to_string()),
+            ("backends", format!("{} ({})", self.backends, self.missing)),
+            ("state", format!("{}, {}", self.state.display(), self.nats)),
+            ("stop", "Ctrl-C once drains, twice stops at once".to_owned()),
+        ];
+        let line =
+            |(word, text): (&str, String)| format!(" {}{}  {text}\n", palette.bold(word), " ".repeat(10 - word.len()));
+        lines.into_iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Banner;
+    use crate::output::Palette;
+
+    #[test]
+    fn there_are_five_lines() {
+        let banner = Banner {
+            address: "http://127.0.0.1:7117",
+            kubeconfig: Path::new("/s/kubeconfig"),
+            backends: "process",
+            missing: "docker: no daemon",
+            state: Path::new("/s"),
+            nats: "nats-server 2.15.2 (private, port 4250)",
+        };
+        assert_eq!(
+            banner.text(Palette::PLAIN),
+            " address     http://127.0.0.1:7117
+ kubeconfig  /s/kubeconfig
+ backends    process (docker: no daemon)
+ state       /s, nats-server 2.15.2 (private, port 4250)
+ stop        Ctrl-C once drains, twice stops at once
+"
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! One service in a process of its own, on a nats-server that runs.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tidemill_bus::Bus;
+use tidemill_objects::Objects;
+use tidemill_runner::Runner;
+
+use super::CLOSE_GRACE;
+use super::backends::Backends;
+use super::bus::{Nats, join};
+use super::gateway;
+use super::parts::Parts;
+use super::settings::Settings;
+use crate::error::Error;
+use crate::say;
+use crate::state::StateDir;
+
+/// A process with one service.
+pub(crate) struct Service {
+    name: &'static str,
+    state: StateDir,
+    settings: Settings,
+    bus: Bus,
+    objects: Objects,
+    parts: Parts,
+    announced: bool,
+}
+
+impl Service {
+    /// Connects to the nats-server that was named, else to the private one of the state directory.
+    ///
+    /// # Errors
+    /// [`Error::Usage`], [`Error::Bus`], [`Error::NotRunning`].
+    pub(crate) async fn open(
+        state: &StateDir,
+        nats: &Nats,
+        settings: Option<&Path>,
+        name: &'static str,
+    ) -> Result<Self, Error> {
+        let settings = Settings::load(state, settings)?;
+        let (bus, objects) = join(state, nats).await?.connect(&format!("tidemill {name}")).await?;
+        Ok(Self {
+            name,
+            state: state.clone(),
+            settings,
+            bus,
+            objects,
+            parts: Parts::default(),
+            announced: false,
+        })
+    }
+
+    /// Which one.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// With a planner and the intake that tells it of new objects.
+    pub(crate) async fn planner(mut self) -> Result<Self, Error> {
+        self.objects.ready().await.map_err(Error::service("objects"))?;
+        let (settings, bus, objects) = (self.settings.planner.clone(), self.bus.clone(), self.objects.clone());
+        self.parts
+            .front("intake", |shutdown| tidemill_planner::run_intake(bus.clone(), shutdown));
+        self.parts.front("planner", |shutdown| {
+            tidemill_planner::run(settings, bus.clone(), objects, shutdown)
+        });
+        Ok(self)
+    }
+
+    /// With a runner.
+    pub(crate) async fn runner(mut self) -> Result<Self, Error> {
+        self.state.create()?;
+        self.objects.ready().await.map_err(Error::service("objects"))?;
+        let settings = self.settings.runner(&self.state);
+        let backends = Backends::find(&settings, &self.objects).await;
+        backends.must_be_some()?;
+        say::line(&format!(
+            "backends: {} ({})",
+            backends.names(),
+            backends.missing.join("; ")
+        ));
+        let settings = self.settings.runner(&self.state);
+        self.parts
+            .runner(Runner::new(settings, self.bus.clone(), backends.found));
+        Ok(self)
+    }
+
+    /// With a gateway; the kubeconfig for it is written to the state directory.
+    pub(crate) async fn gateway(mut self, listen: Option<SocketAddr>) -> Result<Self, Error> {
+        self.state.create()?;
+        let settings = self.settings.gateway(&self.state)?;
+        let gateway = gateway::bind(&settings, listen, &self.state, &self.bus, &self.objects).await?;
+        let address = format!("http://{}", gateway.local_addr());
+        self.parts.front("gateway", |shutdown| gateway.serve(shutdown));
+        self.objects.ready().await.map_err(Error::service("objects"))?;
+        self.state.announce(&address, settings.token.expose())?;
+        self.announced = true;
+        Ok(self)
+    }
+
+    /// Returns when the service ended without being asked to.
+    pub(crate) async fn failed(&mut self) -> Error {
+        self.parts.failed().await
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(self) {
+        if self.announced {
+            self.state.withdraw();
+        }
+        self.parts.end().await;
+        drop(self.objects);
+        self.bus.close(CLOSE_GRACE).await;
+    }
+}

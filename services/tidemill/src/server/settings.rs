@@ -1,0 +1,73 @@
+//! The settings of all services, from defaults, the settings file and the environment.
+
+use std::path::Path;
+
+use tidemill_settings::{Problems, Secret, Sources};
+
+use crate::error::Error;
+use crate::state::StateDir;
+
+/// Sections a settings file may have.
+const SECTIONS: [&str; 3] = ["gateway", "planner", "runner"];
+
+/// What was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    gateway: tidemill_gateway::Settings,
+    /// The planner's.
+    pub(crate) planner: tidemill_planner::Settings,
+    runner: tidemill_runner::Settings,
+}
+
+impl Settings {
+    /// Reads all layers; `file` must be there, the state directory's own may be missing.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with every problem at once.
+    pub(crate) fn load(state: &StateDir, file: Option<&Path>) -> Result<Self, Error> {
+        let wrong = |text: String| Error::usage_hint(text, "`tidemill up --help` names the settings file");
+        tidemill_telemetry::fail::check().map_err(|error| Error::usage(error.to_string()))?;
+        let mut sources = Sources::default();
+        let own = state.settings();
+        let path = file.or_else(|| own.is_file().then_some(own.as_path()));
+        if let Some(path) = path {
+            sources = sources.with_file(path).map_err(|error| {
+                let cause = std::error::Error::source(&error)
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                wrong(format!("{error}: {cause}"))
+            })?;
+        }
+        let sources = sources.with_environment(std::env::vars());
+        let mut problems = Problems::default();
+        let settings = Self {
+            gateway: sources.read("gateway", &mut problems),
+            planner: sources.read("planner", &mut problems),
+            runner: sources.read("runner", &mut problems),
+        };
+        sources.check_sections(&SECTIONS, &mut problems);
+        problems.check().map_err(|problems| wrong(problems.to_string()))?;
+        Ok(settings)
+    }
+
+    /// The gateway's; with the state directory's token unless the settings have one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn gateway(&self, state: &StateDir) -> Result<tidemill_gateway::Settings, Error> {
+        let mut settings = self.gateway.clone();
+        if settings.token.expose().is_empty() {
+            settings.token = Secret::new(state.token()?);
+        }
+        Ok(settings)
+    }
+
+    /// The runner's, completed by the state directory unless the settings name another.
+    pub(crate) fn runner(&self, state: &StateDir) -> tidemill_runner::Settings {
+        let mut settings = self.runner.clone();
+        if settings.state_dir == tidemill_runner::Settings::default().state_dir {
+            settings.state_dir = state.path().to_owned();
+        }
+        settings
+    }
+}
