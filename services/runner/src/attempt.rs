@@ -72,10 +72,11 @@ pub(crate) struct Attempt {
     context: Arc<Context>,
     key: AttemptKey,
     orders: watch::Receiver<Orders>,
-    /// Set once a claim of ours is stored: the task may be acknowledged.
-    claimed: Arc<AtomicBool>,
+    /// Set once the attempt runs (or is over): then a copy of its task may be acknowledged. Not
+    /// before, since a task without sandbox is known by its message alone.
+    settled: Arc<AtomicBool>,
     traceparent: String,
-    /// To be acknowledged once the claim is stored and the attempt on its way.
+    /// To be acknowledged once the attempt runs or is over.
     delivery: Option<Delivery>,
     slot: Option<Slot>,
 }
@@ -85,13 +86,13 @@ impl Attempt {
         context: Arc<Context>,
         key: AttemptKey,
         orders: watch::Receiver<Orders>,
-        claimed: Arc<AtomicBool>,
+        settled: Arc<AtomicBool>,
     ) -> Self {
         Self {
             context,
             key,
             orders,
-            claimed,
+            settled,
             traceparent: String::new(),
             delivery: None,
             slot: None,
@@ -99,13 +100,13 @@ impl Attempt {
     }
 
     async fn acknowledge(&mut self) {
+        self.settled.store(true, Ordering::Relaxed);
         if let Some(delivery) = self.delivery.take() {
             delivery.ack().await;
         }
     }
 
     fn claim_is_stored(&self, sequence: u64) {
-        self.claimed.store(true, Ordering::Relaxed);
         tracing::debug!(attempt = %self.key, sequence, "The claim is stored.");
     }
 

@@ -27,7 +27,7 @@ use crate::intake::{Batch, LOOKAHEAD, Waiting};
 use crate::lease::Hold;
 use crate::peers::Peers;
 use crate::slots::Slots;
-use crate::sweep::Findings;
+use crate::sweep::{Findings, Suspects};
 use crate::{Error, Settings};
 
 use table::Table;
@@ -70,7 +70,7 @@ struct Core {
     sweeps: JoinSet<(String, Findings)>,
     sweep_at: Instant,
     /// By class: nobody's at the last sweep.
-    suspects: HashMap<String, HashSet<AttemptKey>>,
+    suspects: HashMap<String, Suspects>,
     /// Dead runners whose attempts can be adopted here.
     dead: HashSet<String>,
     /// No other runner of these classes lives.
@@ -183,11 +183,11 @@ impl Core {
 
     async fn arrived(&mut self, batch: Batch) {
         for task in batch.tasks {
-            match self.table.is_claimed(&task.key) {
+            match self.table.is_settled(&task.key) {
                 None => self.waiting.push(task),
                 // It came again, since an acknowledgement was lost.
                 Some(true) => task.delivery.ack().await,
-                // Acknowledged it would be lost if this runner died before its claim.
+                // Acknowledged it would be lost if this runner died before the attempt runs.
                 Some(false) => {}
             }
         }

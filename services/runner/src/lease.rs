@@ -153,6 +153,9 @@ impl Keeper {
             self.last = 0;
             return Ok(false);
         };
+        if sequence == self.last {
+            return Ok(false);
+        }
         if lease.incarnation != self.me.incarnation {
             return Err(Error::Usurped { id: self.me.id.clone() });
         }

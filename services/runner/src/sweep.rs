@@ -1,17 +1,21 @@
 //! What lies in this runner's place and is not in its hands: to be adopted, or to be removed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use tidemill_bus::Bus;
 use tidemill_messages::AttemptKey;
 use tidemill_messages::claim::Claim;
 use tidemill_telemetry::Chain;
+use tokio::time::Instant;
 
 use crate::backend::Backend;
 use crate::claim::{self, Link};
 use crate::identity::Identity;
 
+/// How long an attempt must be nobody's before it is removed: its runner may be about to claim it.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Claims read at once.
 const READS: usize = 16;
 
@@ -21,18 +25,19 @@ pub(crate) struct Known {
     pub(crate) active: HashSet<AttemptKey>,
     /// Runners of this place that are dead.
     pub(crate) dead: HashSet<String>,
-    /// Attempts that were nobody's at the sweep before. Once is too early: their runner may be about
-    /// to claim them.
-    pub(crate) suspects: HashSet<AttemptKey>,
+    /// Attempts that were nobody's at the sweep before.
+    pub(crate) suspects: Suspects,
 }
+
+/// Attempts that are nobody's, and since when.
+pub(crate) type Suspects = HashMap<AttemptKey, Instant>;
 
 /// What a sweep found.
 #[derive(Default)]
 pub(crate) struct Findings {
     /// Attempts of dead owners, or of earlier lives of this runner.
     pub(crate) orphans: Vec<(AttemptKey, Link)>,
-    /// Attempts that are nobody's.
-    pub(crate) suspects: HashSet<AttemptKey>,
+    pub(crate) suspects: Suspects,
 }
 
 /// Looks at everything in the place. An attempt whose claim cannot be read now is left to the next
@@ -58,9 +63,13 @@ pub(crate) async fn sweep(bus: &Bus, backend: &dyn Backend, me: &Identity, known
             }
             Ok(Some(link)) if link.claim.runner != Claim::PLANNER => {}
             // Nobody's, or given up by the planner.
-            Ok(_) if known.suspects.contains(&key) => remove(backend, &key).await,
             Ok(_) => {
-                findings.suspects.insert(key);
+                let since = known.suspects.get(&key).copied().unwrap_or_else(Instant::now);
+                if since.elapsed() >= PATIENCE {
+                    remove(backend, &key).await;
+                } else {
+                    findings.suspects.insert(key, since);
+                }
             }
         }
     }

@@ -39,6 +39,9 @@ impl Attempt {
             Ok(Claimed::Ours { claim, sandbox }) => {
                 self.delivery = Some(task.delivery);
                 let played = self.play_out(&task.command, sandbox, claim).await;
+                if let (Err(LetGo), Some(delivery)) = (&played, self.delivery.take()) {
+                    delivery.retry_after(Duration::ZERO).await;
+                }
                 played.unwrap_or(End::LetGo)
             }
             Ok(Claimed::Refused) => {

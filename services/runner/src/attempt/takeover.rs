@@ -1,6 +1,7 @@
 //! Taking over an attempt whose owner is gone (R2, R5): the next claim of the chain, then adoption.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryFutureExt;
 use tidemill_bus::{Stored, blob};
@@ -15,19 +16,27 @@ use crate::fence::Fence;
 use crate::outcome;
 use crate::retry::{LetGo, until_answered};
 
+/// When to ask again for a task that somebody else has claimed and not acknowledged.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
 impl Attempt {
-    /// Takes over a task that was dispatched again, if the owner of `link` gave it back.
+    /// A task whose claim is somebody else's: taken over if its owner gave it back and it was dispatched
+    /// again, acknowledged if it is over, else asked for again. Its owner acknowledges it once it runs.
     pub(crate) async fn take_back(self, link: Link, task: Task) -> End {
         let subject = subject::attempt_fact(&self.key, &format!("returned.{}", link.sequence));
         let bus = &self.context.bus;
-        match until_answered(&self.context.hold, || bus.last(stream::FACTS, &subject)).await {
-            Ok(Some(_)) => self.take_over(link, Some(task)).await,
-            Ok(None) => {
-                task.delivery.ack().await;
-                End::Over
-            }
-            Err(LetGo) => End::LetGo,
+        let (returned, finished) = futures::join!(
+            until_answered(&self.context.hold, || bus.last(stream::FACTS, &subject)),
+            self.is_finished()
+        );
+        let is_dispatched_again = link.claim.command_sequence < task.delivery.message.sequence;
+        match (returned, finished) {
+            (Ok(_), Ok(true)) => task.delivery.ack().await,
+            (Ok(Some(_)), Ok(false)) if is_dispatched_again => return self.take_over(link, Some(task)).await,
+            (Ok(_), Ok(false)) => task.delivery.retry_after(ASK_AGAIN).await,
+            (Err(LetGo), _) | (_, Err(LetGo)) => return End::LetGo,
         }
+        End::Over
     }
 
     /// Takes the attempt over from the owner of `link`. `task` is there when it was delivered (again);

@@ -1,20 +1,15 @@
 //! Who owns what: attempts that ended here, belong to others, or have no owner any more.
 
-use std::time::Duration;
-
 use tidemill_messages::AttemptKey;
 use tidemill_messages::claim::Claim;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::{Core, SWEEP, SWEEP_SOON};
-use crate::attempt::{End, Task};
+use crate::attempt::{Attempt, End, Task};
 use crate::claim::Link;
 use crate::peers::{Peer, Standing};
 use crate::sweep::{self, Findings, Known};
-
-/// A task whose owner is not known to live is asked for again after this long; by then it is known.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Core {
     pub(super) async fn attempt_ended(&mut self, ended: Result<(AttemptKey, End), JoinError>) {
@@ -42,45 +37,40 @@ impl Core {
     async fn held(&mut self, link: Link, task: Task) {
         let claim = &link.claim;
         let dispatched = task.delivery.message.sequence;
-        let is_given_back = claim.command_sequence < dispatched;
-        let is_orphaned = claim.runner == self.me.id || self.dead.contains(&claim.runner);
         // The planner ended the attempt, or dispatched it again after this message.
-        if claim.runner == Claim::PLANNER || claim.command_sequence > dispatched {
+        if claim.runner == Claim::PLANNER || claim.command_sequence > task.delivery.message.sequence {
             task.delivery.ack().await;
-        } else if is_orphaned {
+        } else if self.is_dead_here(claim) {
             self.take_over(task.key.clone(), link, &task.class.clone(), Some(task));
-        } else if is_given_back {
-            self.take_back(link, task);
-        } else {
-            match self.standing(&claim.runner) {
-                // It adopts, or the planner gives the attempt up.
-                Some(Standing::Alive | Standing::Dead) => task.delivery.ack().await,
-                Some(Standing::Unknown) | None => task.delivery.retry_after(ASK_AGAIN).await,
-            }
+        } else if let Some(attempt) = self.open(&task.class, &task.key) {
+            let key = task.key.clone();
+            self.attempts
+                .spawn(async move { (key, attempt.take_back(link, task).await) });
         }
     }
 
-    fn standing(&self, runner: &str) -> Option<Standing> {
-        self.peers.borrow().get(runner).map(|peer| peer.standing)
+    /// Whether the claim is of a dead life of a runner in this place, this one's included.
+    fn is_dead_here(&self, claim: &Claim) -> bool {
+        if claim.runner == self.me.id || self.dead.contains(&claim.runner) {
+            return true;
+        }
+        let peers = self.peers.borrow();
+        peers.get(&claim.runner).is_some_and(|peer| {
+            // It lives another life: nobody is left of the one that claimed.
+            peer.lease.incarnation != claim.incarnation && peer.lease.place == self.me.place
+        })
+    }
+
+    fn open(&mut self, class: &str, key: &AttemptKey) -> Option<Attempt> {
+        let context = self.contexts.get(class)?;
+        Some(self.table.open(context.clone(), key.clone()))
     }
 
     fn take_over(&mut self, key: AttemptKey, link: Link, class: &str, task: Option<Task>) {
-        let Some(context) = self.contexts.get(class).cloned() else {
-            return;
-        };
-        let attempt = self.table.open(context, key.clone());
-        self.attempts
-            .spawn(async move { (key, attempt.take_over(link, task).await) });
-    }
-
-    fn take_back(&mut self, link: Link, task: Task) {
-        let Some(context) = self.contexts.get(&task.class).cloned() else {
-            return;
-        };
-        let key = task.key.clone();
-        let attempt = self.table.open(context, key.clone());
-        self.attempts
-            .spawn(async move { (key, attempt.take_back(link, task).await) });
+        if let Some(attempt) = self.open(class, &key) {
+            self.attempts
+                .spawn(async move { (key, attempt.take_over(link, task).await) });
+        }
     }
 
     /// Finds who died and whether this runner is alone.

@@ -15,7 +15,7 @@ pub(super) struct Table(HashMap<AttemptKey, Entry>);
 
 struct Entry {
     orders: watch::Sender<Orders>,
-    claimed: Arc<AtomicBool>,
+    settled: Arc<AtomicBool>,
     class: String,
 }
 
@@ -23,14 +23,14 @@ impl Table {
     /// A new entry, and the attempt that goes with it.
     pub(super) fn open(&mut self, context: Arc<Context>, key: AttemptKey) -> Attempt {
         let (orders, receiver) = watch::channel(Orders::default());
-        let claimed = Arc::new(AtomicBool::new(false));
+        let settled = Arc::new(AtomicBool::new(false));
         let entry = Entry {
             orders,
-            claimed: claimed.clone(),
+            settled: settled.clone(),
             class: context.backend.class().to_owned(),
         };
         self.0.insert(key.clone(), entry);
-        Attempt::new(context, key, receiver, claimed)
+        Attempt::new(context, key, receiver, settled)
     }
 
     /// Closes an entry; gives its class.
@@ -43,9 +43,9 @@ impl Table {
         self.0.retain(|_, entry| !entry.orders.is_closed());
     }
 
-    /// Whether our claim is stored; `None` if the attempt is not here.
-    pub(super) fn is_claimed(&self, key: &AttemptKey) -> Option<bool> {
-        self.0.get(key).map(|entry| entry.claimed.load(Ordering::Relaxed))
+    /// Whether a copy of the task may be acknowledged; `None` if the attempt is not here.
+    pub(super) fn is_settled(&self, key: &AttemptKey) -> Option<bool> {
+        self.0.get(key).map(|entry| entry.settled.load(Ordering::Relaxed))
     }
 
     pub(super) fn contains(&self, key: &AttemptKey) -> bool {

@@ -10,5 +10,6 @@ mod order;
 mod output;
 mod place;
 mod server;
+mod storm;
 mod trouble;
 mod world;

@@ -180,19 +180,25 @@ async fn connect(memory: &Memory, server: Option<&str>) -> Bus {
 
 impl Process {
     /// As SIGKILL does.
-    pub(crate) async fn kill(self) {
+    pub(crate) async fn kill(mut self) {
         self.handle.abort();
-        assert!(self.handle.await.unwrap_err().is_cancelled());
+        assert!((&mut self.handle).await.unwrap_err().is_cancelled());
     }
 
     /// As SIGTERM does.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.cancel();
-        self.handle.await.unwrap().unwrap();
+        (&mut self.handle).await.unwrap().unwrap();
     }
 
     /// Waits until it ends by itself.
-    pub(crate) async fn ended(self) -> Result<(), Error> {
-        timeout(PATIENCE, self.handle).await.unwrap().unwrap()
+    pub(crate) async fn ended(mut self) -> Result<(), Error> {
+        timeout(PATIENCE, &mut self.handle).await.unwrap().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.handle.abort();
     }
 }
