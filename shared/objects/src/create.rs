@@ -9,7 +9,7 @@ use crate::admit::{Admitted, admit};
 use crate::inner::Slot;
 use crate::key::known_kind;
 use crate::write::Plan;
-use crate::{Error, Key, Objects, names, namespaces, rules};
+use crate::{Error, Key, Objects, names, namespaces, references, rules};
 
 /// Names tried for one `generateName`.
 const NAME_ATTEMPTS: usize = 8;
@@ -51,7 +51,10 @@ impl Objects {
     /// As [`Objects::create`].
     pub async fn create_with(&self, value: Value, options: WriteOptions) -> Result<Written, Error> {
         self.inner.check_ready()?;
-        let Admitted { mut object, warnings } = admit(value, None, options.strict)?;
+        let Admitted {
+            mut object,
+            mut warnings,
+        } = admit(value, None, options.strict)?;
         let kind = known_kind(&object)?;
         let version = object.metadata.resource_version.as_deref().unwrap_or_default();
         if !version.is_empty() {
@@ -60,6 +63,7 @@ impl Objects {
             ));
         }
         locate(&mut object);
+        warnings.extend(references::warnings(&self.inner, &object));
         let generated = object.name().is_empty();
         let prefix = object.metadata.generate_name.clone().unwrap_or_default();
         let mut attempt = 1;

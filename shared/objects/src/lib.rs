@@ -29,6 +29,7 @@ mod objects;
 mod options;
 mod patch;
 mod projection;
+mod references;
 mod rules;
 mod selector;
 mod update;

@@ -9,7 +9,7 @@ use crate::inner::Slot;
 use crate::patch::Patch;
 use crate::rules::{self, Part};
 use crate::write::{Outcome, Plan};
-use crate::{Error, Key, Objects};
+use crate::{Error, Key, Objects, references};
 
 impl Objects {
     /// Replaces an object (but for its status, where the kind has one of its own). With a
@@ -143,6 +143,9 @@ impl Objects {
                 let full = admit(old.to_value(), None, false).map_or_else(|_| old.clone(), |full| full.object);
                 let admitted = admit(value, Some(&full), options.strict)?;
                 warnings = admitted.warnings;
+                if admitted.object.rest.get("spec") != full.rest.get("spec") {
+                    warnings.extend(references::warnings(&self.inner, &admitted.object));
+                }
                 Ok(admitted.object)
             })
             .await?;

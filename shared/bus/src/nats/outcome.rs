@@ -28,6 +28,8 @@ pub(super) const STREAM_NOT_FOUND: u64 = 10059;
 pub(super) const CONSUMER_NOT_FOUND: u64 = 10014;
 pub(super) const MESSAGE_NOT_FOUND: u64 = 10037;
 pub(super) const STREAM_NAME_IN_USE: u64 = 10058;
+/// The stream wants more of the storage than is left.
+pub(super) const STORAGE_EXCEEDED: u64 = 10047;
 
 /// What a refused publish means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

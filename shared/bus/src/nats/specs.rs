@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::api::CallError;
 use super::convert;
-use super::outcome::{CONSUMER_NOT_FOUND, STREAM_NAME_IN_USE, STREAM_NOT_FOUND, missing};
+use super::outcome::{CONSUMER_NOT_FOUND, STORAGE_EXCEEDED, STREAM_NAME_IN_USE, STREAM_NOT_FOUND, missing};
 use super::session::Session;
 use crate::{ConsumerSpec, Discard, Error, MAX_MESSAGE_BYTES, Persistence, StreamSpec, StreamState};
 
@@ -53,6 +53,13 @@ impl Session {
         let outcome = match made {
             Err(CallError::Api(error)) if error.err_code == STREAM_NAME_IN_USE => {
                 self.call_done(&format!("STREAM.UPDATE.{name}"), config).await
+            }
+            // The server counts its bytes once more before it looks whether the stream exists.
+            Err(CallError::Api(full)) if full.err_code == STORAGE_EXCEEDED => {
+                match self.call_done(&format!("STREAM.UPDATE.{name}"), config).await {
+                    Err(CallError::Api(error)) if error.err_code == STREAM_NOT_FOUND => Err(CallError::Api(full)),
+                    updated => updated,
+                }
             }
             other => other,
         };

@@ -126,6 +126,10 @@ fn texts(subject: &Subject<'_>) -> (Texts, Texts) {
     };
     if subject.plan.kind == RunKind::PipelineRun {
         pipeline_labels(subject, &mut labels);
+        if subject.key != subject.plan.task_name(subject.node) {
+            // Of a matrix: readers of logs need the key.
+            annotations.insert(known::ANNOTATION_TASK_KEY.to_owned(), subject.key.to_owned());
+        }
         if task.on_error == Some(OnError::Continue) || subject.plan.nodes[subject.node as usize].continues {
             annotations.insert(
                 known::ANNOTATION_PIPELINE_TASK_ON_ERROR.to_owned(),

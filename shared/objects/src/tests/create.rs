@@ -152,6 +152,36 @@ async fn bad_objects_are_refused_with_every_fault() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn references_that_lead_nowhere_are_warned_of() {
+    let objects = objects().await;
+    let task = object(json!({
+        "apiVersion": "tekton.dev/v1", "kind": "Task", "metadata": {"name": "docker"},
+        "spec": {"steps": [{"name": "a", "image": "busybox", "script": "true"}]},
+    }));
+    objects.create(task).await.unwrap();
+    let pipeline = |task: &str| {
+        json!({
+            "apiVersion": "tekton.dev/v1", "kind": "Pipeline", "metadata": {"name": "p"},
+            "spec": {"tasks": [{"name": "a", "taskRef": {"name": task}}]},
+        })
+    };
+    let options = WriteOptions::default();
+    let made = objects.create_with(pipeline("docker-911"), options).await.unwrap();
+    let expected = "spec.tasks[0].taskRef.name: no Task \"docker-911\" in namespace \"default\"; there is \"docker\"";
+    assert_eq!(made.warnings, [expected]);
+    let same = objects
+        .update_with(pipeline("docker-911"), Part::Main, options)
+        .await
+        .unwrap();
+    assert!(same.warnings.is_empty(), "what did not change is not told again");
+    let right = objects
+        .update_with(pipeline("docker"), Part::Main, options)
+        .await
+        .unwrap();
+    assert!(right.warnings.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn sizes_have_limits_that_are_named() {
     let objects = objects().await;
     let large = "x".repeat(900 * 1024);
