@@ -33,7 +33,7 @@ async fn killed_at(place: u64, world: &World, name: &str, uid: &str) -> bool {
 async fn a_run_survives_a_kill_at_every_place() {
     let mut visited = 0;
     for place in 1..PLACES_MAX {
-        let world = World::new().await;
+        let world = World::new().await.without_sweep();
         world.fake.play("left", Play::After(Duration::from_secs(1)));
         let uid = world.start("diamond", diamond()).await;
         let reached = killed_at(place, &world, "diamond", &uid).await;
@@ -51,7 +51,7 @@ async fn a_run_survives_a_kill_at_every_place() {
 async fn a_cancel_survives_a_kill_at_every_place() {
     let mut visited = 0;
     for place in 1..PLACES_MAX {
-        let world = World::new().await;
+        let world = World::new().await.without_sweep();
         for task in ["left", "right"] {
             world.fake.play(task, Play::Hold);
         }

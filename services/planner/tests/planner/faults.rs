@@ -27,7 +27,7 @@ fn rough(seed: u64) -> Faults {
 #[tokio::test(start_paused = true)]
 async fn two_planners_on_rough_sea_decide_as_one() {
     for seed in SEEDS {
-        let world = World::new().await;
+        let world = World::new().await.without_sweep();
         world.fake.play("left", Play::After(Duration::from_secs(1)));
         let uid = world.start("diamond", diamond()).await;
         world.memory.as_ref().unwrap().set_faults(rough(seed));
@@ -44,7 +44,7 @@ async fn two_planners_on_rough_sea_decide_as_one() {
 #[tokio::test(start_paused = true)]
 async fn planners_that_come_and_go_finish_what_others_began() {
     for seed in SEEDS {
-        let world = World::new().await;
+        let world = World::new().await.without_sweep();
         let mut tasks = vec![task("t0", &[])];
         for number in 1..6 {
             let before = format!("t{}", number - 1);
@@ -69,7 +69,7 @@ async fn planners_that_come_and_go_finish_what_others_began() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_the_server_is_waited_out() {
-    let world = World::new().await;
+    let world = World::new().await.without_sweep();
     let memory = world.memory.clone().unwrap();
     let planner = world.planner();
     world.fake.play("left", Play::After(Duration::from_secs(5)));

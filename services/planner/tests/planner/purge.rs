@@ -105,7 +105,7 @@ async fn a_name_may_be_used_again() {
 async fn a_deletion_survives_a_kill_at_every_place() {
     let mut visited = 0;
     for place in 1..200 {
-        let world = World::new().await;
+        let world = World::new().await.without_sweep();
         world.fake.play("first", Play::Hold);
         let uid = world.start("running", diamond()).await;
         let before = world.planner();

@@ -11,6 +11,7 @@ use tidemill_messages::subject;
 use tidemill_objects::{Key, Objects, Options};
 use tidemill_planner::{Error, Probe, Record, Settings, run_intake, run_probed};
 use tidemill_resources::Object;
+use tidemill_settings::Span;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -18,8 +19,8 @@ use crate::fake::{Fake, Script};
 
 /// How long anything may take before a test fails; the paused clock passes it at once.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
-/// How often a condition is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How soon a condition is looked at again; slowly growing, so that waiting in vain ends soon.
+const LOOK_AGAIN: std::ops::Range<Duration> = Duration::from_millis(20)..Duration::from_millis(500);
 
 /// The store and what works on it.
 pub(crate) struct World {
@@ -105,6 +106,12 @@ impl World {
         }
     }
 
+    /// Without the sweep, which mends in a minute what a test wants to see done at once.
+    pub(crate) fn without_sweep(mut self) -> Self {
+        self.settings.sweep_every = Span::days(1);
+        self
+    }
+
     /// Starts one more planner.
     pub(crate) fn planner(&self) -> Planner {
         self.probed(Probe::default())
@@ -176,12 +183,14 @@ impl World {
     /// Waits until `condition` gives something.
     pub(crate) async fn until<T>(&self, what: &str, condition: impl AsyncFn() -> Option<T>) -> T {
         let deadline = tokio::time::Instant::now() + self.patience;
+        let mut pause = LOOK_AGAIN.start;
         loop {
             if let Some(found) = condition().await {
                 return found;
             }
             assert!(tokio::time::Instant::now() < deadline, "waited in vain until {what}");
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(pause).await;
+            pause = pause.mul_f64(1.02).min(LOOK_AGAIN.end);
         }
     }
 
