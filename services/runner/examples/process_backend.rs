@@ -1,8 +1,9 @@
 //! Times of the process backend: `process_backend <tidemill-step> [samples]`.
 //!
 //! For a task of one step that runs `true`: `prepare` (sandbox asked for, sandbox stands), `start` (said
-//! so, the step's program launched), `end` (program launched, outcome known), `remove`. Then the rate at
-//! which whole attempts are played by several at once.
+//! so, the step's program launched), `end` (program launched, outcome known), `remove`. Then `gap`, from the
+//! end of a step to the launch of the next, `kill`, from the word to the outcome, and the rate at which
+//! whole attempts are played by several at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use tidemill_messages::plan::{ANNOTATION, Plan, PlanStep};
 use tidemill_messages::report::ReportBody;
-use tidemill_messages::{RunKind, RunReference, StartTask, TaskRunIdentity};
+use tidemill_messages::{CancelReason, RunKind, RunReference, StartTask, TaskRunIdentity};
 use tidemill_resources::task::TaskSpec;
 use tidemill_runner::backend::process::{ProcessBackend, Settings};
 use tidemill_runner::backend::{Backend, Error, Event, Lookup, Play};
@@ -62,11 +63,17 @@ async fn main() -> Result<()> {
         let sample = attempt(&backend, &format!("one-{number}")).await?;
         times.iter_mut().zip(sample).for_each(|(all, one)| all.push(one));
     }
-    for (name, mut all) in ["prepare", "start", "end", "remove"].into_iter().zip(times) {
-        all.sort();
-        let at = |part: usize| all[(all.len() - 1) * part / 100].as_secs_f64() * 1e3;
-        println!("{name:8} p50 {:6.2} ms  p99 {:6.2} ms", at(50), at(99));
+    for (name, all) in ["prepare", "start", "end", "remove"].into_iter().zip(times) {
+        show(name, all);
     }
+    let mut gaps = Vec::new();
+    let mut kills = Vec::new();
+    for number in 0..samples / 5 {
+        gaps.extend(between_steps(&backend, &format!("steps-{number}")).await?);
+        kills.push(killed(&backend, &format!("killed-{number}")).await?);
+    }
+    show("gap", gaps);
+    show("kill", kills);
     let begin = Instant::now();
     let workers = (0..AT_ONCE).map(|worker| {
         let backend = Arc::clone(&backend);
@@ -85,11 +92,61 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
+fn show(name: &str, mut all: Vec<Duration>) {
+    all.sort();
+    let at = |part: usize| all[(all.len() - 1) * part / 100].as_secs_f64() * 1e3;
+    println!("{name:8} p50 {:6.2} ms  p99 {:6.2} ms  ({})", at(50), at(99), all.len());
+}
+
+/// Times between the steps of an attempt of five, by the supervisor's clock.
+async fn between_steps(backend: &ProcessBackend, run: &str) -> Result<Vec<Duration>> {
+    let (sender, mut events) = mpsc::channel(64);
+    let mut playing = backend.prepare(play(run, 5, "true")?, sender).await?;
+    playing.start().await?;
+    let mut gaps = Vec::new();
+    let mut ended = None;
+    while let Event::Report(report) = events.recv().await.context("no end")? {
+        match report.body {
+            ReportBody::ContainerFinished { .. } => ended = Some(report.at),
+            ReportBody::ContainerStarted { .. } => {
+                gaps.extend(ended.map(|ended| report.at.duration_since(ended).unsigned_abs()));
+            }
+            _ => {}
+        }
+        playing.stored(report.sequence).await;
+    }
+    playing.remove().await?;
+    Ok(gaps)
+}
+
+/// Time from the word to the outcome, which comes after the last process is dead.
+async fn killed(backend: &ProcessBackend, run: &str) -> Result<Duration> {
+    let (sender, mut events) = mpsc::channel(64);
+    let script = "for i in 1 2 3 4; do sleep 1000 & setsid sleep 1000 & done; echo ready; wait";
+    let mut playing = backend.prepare(play(run, 1, script)?, sender).await?;
+    playing.start().await?;
+    let mut said = None;
+    loop {
+        match events.recv().await.context("no end")? {
+            Event::Report(report) if matches!(report.body, ReportBody::Log { .. }) => {
+                said = Some(Instant::now());
+                playing.kill(CancelReason::Cancelled).await;
+            }
+            Event::Report(_) => {}
+            Event::Finished(_) => break,
+            Event::Gone { message, .. } => bail!("gone: {message}"),
+        }
+    }
+    let took = said.context("it did not run")?.elapsed();
+    playing.remove().await?;
+    Ok(took)
+}
+
 /// Plays one attempt.
 async fn attempt(backend: &ProcessBackend, run: &str) -> Result<[Duration; 4]> {
     let (sender, mut events) = mpsc::channel(64);
     let begin = Instant::now();
-    let mut playing = backend.prepare(play(run)?, sender).await?;
+    let mut playing = backend.prepare(play(run, 1, "true")?, sender).await?;
     let prepared = Instant::now();
     playing.start().await?;
     let mut launched = None;
@@ -111,21 +168,28 @@ async fn attempt(backend: &ProcessBackend, run: &str) -> Result<[Duration; 4]> {
     Ok([prepared - begin, launched - prepared, ended - launched, ended.elapsed()])
 }
 
-fn play(run: &str) -> Result<Play> {
+/// A task of `steps` steps with the same command.
+fn play(run: &str, steps: usize, script: &str) -> Result<Play> {
+    let names: Vec<String> = (0..steps).map(|number| format!("step-{number}")).collect();
     let plan = Plan {
         version: 1,
-        steps: vec![PlanStep::new("step-true")],
+        steps: names.iter().map(PlanStep::new).collect(),
         sidecars: Vec::new(),
         results: Vec::new(),
     };
-    let container = Container {
-        name: "step-true".to_owned(),
-        command: Some(vec!["true".to_owned()]),
-        ..Container::default()
+    let argv = if script == "true" {
+        vec!["true"]
+    } else {
+        vec!["sh", "-c", script]
     };
+    let containers = names.into_iter().map(|name| Container {
+        name,
+        command: Some(argv.iter().map(|&part| part.to_owned()).collect()),
+        ..Container::default()
+    });
     let mut pod = Pod {
         spec: Some(PodSpec {
-            containers: vec![container],
+            containers: containers.collect(),
             ..PodSpec::default()
         }),
         ..Pod::default()

@@ -45,11 +45,13 @@ async fn with_a_sidecar_only_the_steps_processes_end() {
 async fn what_forks_without_end_is_ended_with_its_step() {
     let place = Place::new();
     let endless = "fork() { sleep 0.01; fork & }; for i in 1 2 3 4 5; do fork & done; echo started";
-    let task = Task::new()
+    let alone = Task::new()
         .step("forks", endless)
-        .step("next", "pgrep -x sleep || echo none")
-        .sidecar("stays", "exec tail -f /dev/null", json!({}));
-    let outcome = place.play(&task).await;
-    assert_eq!(outcome.log("step-forks"), "started\n");
-    assert_eq!(outcome.log("step-next"), "none\n");
+        .step("next", "pgrep -x sleep || echo none");
+    let beside = alone.clone().sidecar("stays", "exec tail -f /dev/null", json!({}));
+    for task in [alone, beside] {
+        let outcome = place.play(&task).await;
+        assert_eq!(outcome.log("step-forks"), "started\n");
+        assert_eq!(outcome.log("step-next"), "none\n");
+    }
 }

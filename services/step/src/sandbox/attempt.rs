@@ -1,6 +1,7 @@
 //! An attempt from its preparation to its end.
 
 mod begin;
+mod copies;
 mod end;
 mod events;
 mod running;
@@ -31,6 +32,7 @@ use crate::contain::{Build, Identity};
 use crate::error::{Doing, Error};
 use crate::process;
 use crate::wire::Wire;
+use copies::is_apart;
 use running::Running;
 
 /// Exit code after nobody owned the attempt for its limit.
@@ -148,7 +150,7 @@ impl Attempt {
             mounts: self.layout.mounts(&self.sandbox, container)?,
             working_directory: working_directory(container),
         };
-        let apart = step.is_some_and(|step| step.stdout_path.is_some() || step.stderr_path.is_some());
+        let apart = step.is_some_and(is_apart);
         let starting = match self.spare.take() {
             Some(spare) if spare.is_apart() == apart => spare,
             // One that does not fit ends: nobody speaks to it any more.

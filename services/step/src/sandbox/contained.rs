@@ -59,6 +59,11 @@ impl Starting {
         Ok(Self { contained, apart })
     }
 
+    /// The process.
+    pub(super) fn pid(&self) -> Pid {
+        self.contained.pid
+    }
+
     /// Whether output and errors have pipes of their own.
     pub(super) fn is_apart(&self) -> bool {
         self.apart

@@ -4,7 +4,7 @@
 //! without sidecars one signal to all ends a step, atomically. With sidecars the processes to spare
 //! are those below the sidecars' own, and the rest is looked for until there is none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use nix::errno::Errno;
@@ -36,6 +36,7 @@ pub(super) fn reap() -> Result<Ended, Error> {
 /// Ends all processes but those below `spared`, and waits until they are gone.
 pub(super) fn end(spared: &[Pid]) -> Result<Ended, Error> {
     let mut ended = Vec::new();
+    let mut stopped = HashSet::new();
     for _ in 0..ROUNDS {
         if spared.is_empty() {
             break;
@@ -45,10 +46,15 @@ pub(super) fn end(spared: &[Pid]) -> Result<Ended, Error> {
             ended.extend(reap()?);
             return Ok(ended);
         }
-        for pid in others {
-            signal(pid, Signal::SIGKILL);
+        // All are stopped before the first is ended: none starts another meanwhile, or has a last word
+        // about the end of its child.
+        let moving: Vec<Pid> = others.iter().copied().filter(|pid| stopped.insert(*pid)).collect();
+        if moving.is_empty() {
+            others.into_iter().for_each(|pid| signal(pid, Signal::SIGKILL));
+            ended.extend(wait(None)?.flatten());
+        } else {
+            moving.into_iter().for_each(|pid| signal(pid, Signal::SIGSTOP));
         }
-        ended.extend(wait(None)?.flatten());
     }
     signal(EVERYBODY, Signal::SIGKILL);
     while let Some(next) = wait(None)? {

@@ -43,6 +43,7 @@ impl Attempt {
     /// Ends the sidecars, collects the results and says how it all ended.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
         self.built.clear();
+        self.spare = None;
         let alone = self.killed.is_none();
         let by_themselves: Vec<bool> = self
             .sidecars

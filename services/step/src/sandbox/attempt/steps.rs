@@ -6,16 +6,17 @@ use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
 use tidemill_messages::CancelReason;
 use tidemill_messages::report::{ContainerEnd, ContainerReport, ReportBody};
-use tidemill_messages::sandbox::{Step, Variable};
+use tidemill_messages::sandbox::Variable;
 use tidemill_resources::task_run::TerminationReason;
 
 use super::begin::{after_ms, launch};
-use super::running::{Copied, never, words};
+use super::copies::{is_apart, open_copies};
+use super::running::{never, words};
 use super::{Attempt, Phase};
 use crate::contain::Launch;
 use crate::error::{Doing, Error};
 use crate::process::NOT_RUN;
-use crate::sandbox::contained::Contained;
+use crate::sandbox::contained::Starting;
 use crate::sandbox::guard;
 use crate::sandbox::layout::Layout;
 use crate::sandbox::results::{Content, read};
@@ -64,7 +65,16 @@ impl Attempt {
         self.timed_out = false;
         self.step = Some(self.launch(position, contained, launch, copied)?);
         self.phase = Phase::Step(position);
+        self.start_ahead(position + 1)?;
         Ok(true)
+    }
+
+    /// Starts the process of the step after this one while this one runs.
+    fn start_ahead(&mut self, position: usize) -> Result<(), Error> {
+        if let Some(step) = self.sandbox.steps.get(position) {
+            self.spare = Some(Starting::start(is_apart(step))?);
+        }
+        Ok(())
     }
 
     /// How to run a step, with results of earlier steps put in; `None` if its guards do not hold.
@@ -115,6 +125,11 @@ impl Attempt {
             .find(|(pid, _)| *pid == running.contained.pid)
             .map(|(_, code)| *code);
         self.note_sidecars(&ended);
+        // Where all had to be ended, the process that waits for its turn was among them.
+        self.spare = self
+            .spare
+            .take()
+            .filter(|spare| ended.iter().all(|(pid, _)| *pid != spare.pid()));
         let code = running.code.or(own).unwrap_or(1);
         let (mut end, line) = self.judge(&mut running, code);
         self.drain(&mut running, line)?;
@@ -182,6 +197,7 @@ impl Attempt {
     fn processes_beside(&self) -> impl Iterator<Item = nix::unistd::Pid> {
         let sidecars = self.sidecars.iter().filter(|sidecar| sidecar.code.is_none());
         let waiting = self.built.iter().map(|(_, contained)| contained.pid);
+        let waiting = waiting.chain(self.spare.iter().map(Starting::pid));
         sidecars
             .map(|sidecar| sidecar.contained.pid)
             .chain(waiting)
@@ -230,31 +246,4 @@ fn read_step_result(layout: &Layout, attempt: &Attempt, step: &str, result: &str
             attempt.sandbox.limits.result_bytes
         ))),
     }
-}
-
-/// Opens the files a step's output is copied to, one for both if they are the same.
-fn open_copies(step: &Step, contained: &mut Contained) -> Result<Copied, Error> {
-    let paths = [&step.stdout_path, &step.stderr_path];
-    let mut copied = Copied::new();
-    if paths.iter().all(|path| path.is_none()) {
-        return Ok(copied);
-    }
-    let mut first = None;
-    for (pipe, path) in contained.take_pipes().into_iter().zip(paths) {
-        let files = match (path, &first) {
-            (None, _) => Vec::new(),
-            (Some(path), Some((same, file))) if same == path => vec![clone(file)?],
-            (Some(path), _) => {
-                let file = contained.open_copy(path)?;
-                first = Some((path.clone(), clone(&file)?));
-                vec![file]
-            }
-        };
-        copied.push((pipe, files));
-    }
-    Ok(copied)
-}
-
-fn clone(file: &fs::File) -> Result<fs::File, Error> {
-    file.try_clone().doing(|| "copy the handle of a file")
 }
