@@ -11,11 +11,12 @@ use serde::Deserialize;
 use crate::Test;
 
 /// Crates without async, clock, randomness and I/O.
-const PURE: [&str; 4] = [
+const PURE: [&str; 5] = [
     "tidemill-resources",
     "tidemill-messages",
     "tidemill-engine",
     "tidemill-pod",
+    "tidemill-triggers",
 ];
 /// What a pure crate may not reach, by whatever way.
 const IMPURE: [&str; 8] = [
