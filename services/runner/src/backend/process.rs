@@ -9,8 +9,8 @@
 //! hands it over on a socket, and turns what it says into events. That a supervisor is gone is learnt
 //! from the kernel (a pidfd), and with it all processes of the attempt are.
 //!
-//! A step's log holds what the step wrote and nothing else, as `tkn logs` has it; that the image was
-//! set aside is said once per attempt in the runner's own log.
+//! A step's log holds what the step wrote and nothing else, as `tkn logs` has it; that its image was set
+//! aside is said by the `imageID` of its state, [`IMAGE_ID`].
 
 mod directory;
 mod host;
@@ -39,6 +39,9 @@ use link::Link;
 use played::Played;
 use start::Supervisors;
 
+/// What the state of a step shows as its image: none, the host's programs.
+pub const IMAGE_ID: &str = "process:host";
+
 /// Plays pods as processes.
 pub struct ProcessBackend {
     settings: Settings,
@@ -46,6 +49,8 @@ pub struct ProcessBackend {
     supervisors: Arc<Supervisors>,
     environment: Vec<Variable>,
     own_home: Option<PathBuf>,
+    /// The socket of the user's ssh-agent, which may lie anywhere.
+    agent: Option<PathBuf>,
     lookup: Arc<dyn Lookup>,
 }
 
@@ -60,6 +65,7 @@ impl ProcessBackend {
             supervisors: Supervisors::new(start::step_binary(settings.step_binary.as_deref())?, settings.warm),
             environment: host::environment(&settings.environment, std::env::vars_os()),
             own_home: std::env::var_os("HOME").map(PathBuf::from),
+            agent: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
             settings,
             state_directory,
             lookup,
@@ -117,6 +123,7 @@ impl ProcessBackend {
         let is_root = rustix::process::geteuid().is_root();
         let homes = host::homes(self.own_home.clone(), is_root);
         let mut hidden = host::hidden(&self.settings.hidden, &homes, rustix::process::getuid().as_raw());
+        hidden.extend(self.agent.clone().filter(|path| path.is_absolute()));
         hidden.push(self.state_directory.clone());
         let given = translate::Given {
             settings: &self.settings,

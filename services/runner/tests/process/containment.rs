@@ -83,6 +83,19 @@ async fn processes_of_the_host_are_not_seen() {
 }
 
 #[tokio::test]
+async fn the_kernels_settings_cannot_be_written() {
+    let script = "set +e\nfor f in sys/kernel/domainname sys/vm/swappiness; do \
+                  (cat /proc/$f > /tmp/old; cat /tmp/old > /proc/$f) 2>&1; done; umount /proc/sys 2>&1; \
+                  test -w /proc/sys/vm/swappiness && echo writable; true";
+    let outcome = Place::new().play(&Task::script(script)).await;
+    let text = outcome.expect_success().text();
+    let refusals = text
+        .lines()
+        .filter(|line| line.contains("Read-only") || line.contains("Permission denied"));
+    assert!(refusals.count() >= 2 && !text.contains("writable"), "{text}");
+}
+
+#[tokio::test]
 async fn a_step_is_who_started_it_and_has_the_kernels_full_view_only_as_root() {
     let outcome = Place::new()
         .play(&Task::script(

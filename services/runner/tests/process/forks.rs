@@ -25,6 +25,16 @@ async fn what_a_step_leaves_behind_ends_with_it_and_holds_nothing_up() {
 }
 
 #[tokio::test]
+async fn a_step_that_ends_all_it_can_does_not_end_the_next() {
+    let task = Task::new()
+        .step("ends", "kill -9 -1 || true; echo alone")
+        .step("next", "echo here");
+    let outcome = Place::new().play(&task).await;
+    assert_eq!(outcome.expect_success().log("step-ends"), "alone\n");
+    assert_eq!(outcome.log("step-next"), "here\n");
+}
+
+#[tokio::test]
 async fn with_a_sidecar_only_the_steps_processes_end() {
     let place = Place::new();
     let task = Task::new()

@@ -26,6 +26,10 @@ async fn steps_run_one_after_the_other_and_share_the_workspace() {
     assert_eq!(outcome.log("step-first"), "out\nerr\n");
     assert_eq!(outcome.log("step-second"), "one\n");
     assert_eq!(
+        outcome.attempt.steps[0].image_id,
+        tidemill_runner::backend::process::IMAGE_ID
+    );
+    assert_eq!(
         outcome.steps(),
         [step("first", 0, "Completed"), step("second", 0, "Completed")]
     );

@@ -51,7 +51,7 @@ impl Word {
 }
 
 /// How to build what a container sees.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Build {
     /// Directory of the attempt.
     pub(crate) directory: PathBuf,
@@ -70,7 +70,7 @@ pub(crate) struct Build {
 }
 
 /// A mount with its source.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Bound {
     /// Where, what part, how.
     pub(crate) mount: Mount,

@@ -12,6 +12,7 @@ use nix::mount::{MntFlags, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{chdir, pivot_root};
 
+use super::identity::Identity;
 use super::mirror::{Places, absolute, copy_entry};
 use super::mount::{Source, memory};
 use super::order::{Bound, Build};
@@ -21,6 +22,9 @@ use crate::error::{Doing, Error};
 const OWN: [&str; 3] = ["tekton", "workspace", "tmp"];
 /// Directories below `/tekton` that a step may write, beside its own in `run`.
 const WRITABLE: [&str; 3] = ["results", "home", "artifacts"];
+
+/// Where root could change the host's kernel.
+const KERNEL: [&str; 4] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"];
 
 /// Builds and enters the root.
 pub(super) fn build(build: &Build) -> Result<(), Error> {
@@ -37,6 +41,9 @@ pub(super) fn build(build: &Build) -> Result<(), Error> {
         }
     }
     memory(Path::new("/dev/shm"), "mode=1777")?;
+    if build.identity == Identity::Full {
+        close_kernel()?;
+    }
     for (source, target) in &covers {
         // A path that only the host has (below its /tmp) is hidden as it is.
         if target.exists() {
@@ -49,6 +56,16 @@ pub(super) fn build(build: &Build) -> Result<(), Error> {
     }
     places.ensure(&absolute(&build.working_directory)?, true)?;
     leave_host()
+}
+
+/// Keeps root from writing the kernel's settings, which are the host's.
+fn close_kernel() -> Result<(), Error> {
+    for path in KERNEL.map(Path::new) {
+        if path.exists() {
+            Source::open(path)?.bind_read_only(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// An empty directory or file for each hidden one that exists: a program may write there, in vain.

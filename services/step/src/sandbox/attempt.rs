@@ -151,12 +151,14 @@ impl Attempt {
             working_directory: working_directory(container),
         };
         let apart = step.is_some_and(is_apart);
-        let starting = match self.spare.take() {
-            Some(spare) if spare.is_apart() == apart => spare,
-            // One that does not fit ends: nobody speaks to it any more.
-            _ => Starting::start(apart)?,
-        };
-        starting.build(build)
+        if let Some(spare) = self.spare.take().filter(|spare| spare.is_apart() == apart) {
+            match spare.build(build.clone()) {
+                // The step before may have ended it: it shares the steps' uid.
+                Err(Error::Place { .. } | Error::Wire(_)) => {}
+                other => return other,
+            }
+        }
+        Starting::start(apart)?.build(build)
     }
 
     /// Goes on until its runner is done with it, or nobody owns it for its limit.

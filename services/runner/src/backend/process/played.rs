@@ -13,6 +13,7 @@ use tidemill_messages::{AttemptKey, AttemptOutcome, CancelReason};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::IMAGE_ID;
 use super::directory::Directory;
 use super::link::{Ear, Link, Mouth};
 use super::start::{Free, Supervisors};
@@ -54,7 +55,6 @@ impl Played {
             plan,
             events,
         };
-        tracing::debug!(attempt = %play.key, "Images are set aside: the process backend runs the host's programs.");
         Self {
             key: play.key.clone(),
             directory,
@@ -194,7 +194,12 @@ impl Listener {
             failure,
             results,
         };
-        progress.outcome(at, end)
+        let mut outcome = progress.outcome(at, end);
+        outcome
+            .steps
+            .iter_mut()
+            .for_each(|step| step.image_id = IMAGE_ID.to_owned());
+        outcome
     }
 
     /// The socket has closed. If the supervisor is alive it has another owner by now, and what becomes of
