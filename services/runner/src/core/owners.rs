@@ -38,7 +38,7 @@ impl Core {
         let claim = &link.claim;
         let dispatched = task.delivery.message.sequence;
         // The planner ended the attempt, or dispatched it again after this message.
-        if claim.runner == Claim::PLANNER || claim.command_sequence > task.delivery.message.sequence {
+        if claim.runner == Claim::PLANNER || claim.command_sequence > dispatched {
             task.delivery.ack().await;
         } else if self.is_dead_here(claim) {
             self.take_over(task.key.clone(), link, &task.class.clone(), Some(task));
