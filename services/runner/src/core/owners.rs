@@ -36,7 +36,6 @@ impl Core {
     /// A delivered task somebody has claimed already.
     async fn held(&mut self, link: Link, task: Task) {
         let claim = &link.claim;
-        let dispatched = task.delivery.message.sequence;
         // The planner ended the attempt, or dispatched it again after this message.
         if claim.runner == Claim::PLANNER || claim.command_sequence > dispatched {
             task.delivery.ack().await;
