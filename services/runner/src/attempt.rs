@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidemill_bus::{Bus, Delivery};
+use tidemill_messages::claim::Claim;
 use tidemill_messages::{AttemptKey, AttemptOutcome, CancelReason, Ending, StartTask};
 use tokio::sync::watch;
 
@@ -21,6 +22,7 @@ use crate::backend::Backend;
 use crate::claim::Link;
 use crate::identity::Identity;
 use crate::lease::Hold;
+use crate::peers::Peers;
 use crate::slots::{Slot, Slots};
 
 pub(crate) use takeover::payload;
@@ -31,10 +33,23 @@ pub(crate) struct Context {
     pub(crate) me: Identity,
     pub(crate) hold: Hold,
     pub(crate) slots: Slots,
+    pub(crate) peers: watch::Receiver<Peers>,
     pub(crate) pods: tidemill_pod::Options,
     /// Last sequence of stream `runs` before this runner came: tasks up to it may have had a runner.
     pub(crate) before: u64,
     pub(crate) backend: Arc<dyn Backend>,
+}
+
+impl Context {
+    /// Whether sandboxes of `runner` may lie where ours do. One that is not known yet may be anywhere;
+    /// the planner has none.
+    fn shares_place_with(&self, runner: &str) -> bool {
+        if runner == Claim::PLANNER {
+            return false;
+        }
+        let peers = self.peers.borrow();
+        peers.get(runner).is_none_or(|peer| peer.lease.place == self.me.place)
+    }
 }
 
 /// What the core asks of an attempt; newer orders come on top of earlier ones.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use tidemill_bus::Bus;
 use tidemill_messages::AttemptKey;
-use tidemill_messages::claim::Claim;
 use tidemill_telemetry::Chain;
 use tokio::time::Instant;
 
@@ -25,6 +24,8 @@ pub(crate) struct Known {
     pub(crate) active: HashSet<AttemptKey>,
     /// Runners of this place that are dead.
     pub(crate) dead: HashSet<String>,
+    /// The other runners of this place.
+    pub(crate) neighbours: HashSet<String>,
     /// Attempts that were nobody's at the sweep before.
     pub(crate) suspects: Suspects,
 }
@@ -61,8 +62,8 @@ pub(crate) async fn sweep(bus: &Bus, backend: &dyn Backend, me: &Identity, known
             Ok(Some(link)) if link.claim.runner == me.id || known.dead.contains(&link.claim.runner) => {
                 findings.orphans.push((key, link));
             }
-            Ok(Some(link)) if link.claim.runner != Claim::PLANNER => {}
-            // Nobody's, or given up by the planner.
+            Ok(Some(link)) if known.neighbours.contains(&link.claim.runner) => {}
+            // Nobody's, given up by the planner, or played in another place.
             Ok(_) => {
                 let since = known.suspects.get(&key).copied().unwrap_or_else(Instant::now);
                 if since.elapsed() >= PATIENCE {

@@ -84,7 +84,12 @@ impl Attempt {
                 Ok(Claimed::Refused)
             }
             Ok(Passed::Held(link)) => {
-                self.drop_sandbox(sandbox).await;
+                // The owner may have found ours and made its own in its place by now.
+                if self.context.shares_place_with(&link.claim.runner) {
+                    leave_sandbox(sandbox).await;
+                } else {
+                    self.drop_sandbox(sandbox).await;
+                }
                 Ok(Claimed::Held(link))
             }
             Err(LetGo) => {
@@ -150,6 +155,13 @@ impl Attempt {
         if let Ok(sandbox) = sandbox {
             sandbox.remove(&self.key).await;
         }
+    }
+}
+
+/// Leaves it to the attempt's owner, who discards what it does not know.
+async fn leave_sandbox(sandbox: Result<Sandbox, Trouble>) {
+    if let Ok(sandbox) = sandbox {
+        sandbox.playing.release().await;
     }
 }
 

@@ -37,7 +37,7 @@ use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing};
 use directory::Directory;
 use link::Link;
 use played::Played;
-use start::Supervisors;
+use start::{Free, Supervisors};
 
 /// What the state of a step shows as its image: none, the host's programs.
 pub const IMAGE_ID: &str = "process:host";
@@ -98,9 +98,16 @@ impl ProcessBackend {
 
     async fn prepare_planned(&self, play: Play, plan: Plan, events: mpsc::Sender<Event>) -> Result<Played, Error> {
         let directory = self.directory(&play.key);
+        if directory.exists() {
+            // Another runner's, or of an earlier life: only who owns the attempt may discard it.
+            let action = format!("make a second sandbox in {}", directory.path().display());
+            return Err(place(action)("one is there already"));
+        }
         let sandbox = self.translate(&play, &plan, &directory).await?;
+        let free = self.supervisors.take().await?;
+        directory.create(free.identity.clone()).await?;
         let limit = Duration::from_millis(self.settings.prepare_limit_ms);
-        let built = self.build(&directory, sandbox);
+        let built = self.build(&directory, free, sandbox);
         let built = match tokio::time::timeout(limit, built).await {
             Ok(built) => built,
             Err(late) => Err(place("build the sandbox in time (setting process.prepare-limit-ms)")(
@@ -136,13 +143,13 @@ impl ProcessBackend {
     }
 
     /// Makes the directory, hands the sandbox to a supervisor and waits until it stands.
-    async fn build(&self, directory: &Directory, sandbox: Sandbox) -> Result<(Link, ProcessIdentity), Error> {
-        if directory.exists() {
-            directory.remove().await?;
-        }
-        let free = self.supervisors.take().await?;
+    async fn build(
+        &self,
+        directory: &Directory,
+        free: Free,
+        sandbox: Sandbox,
+    ) -> Result<(Link, ProcessIdentity), Error> {
         let supervisor = free.identity.clone();
-        directory.create(supervisor.clone()).await?;
         let mut link = Link::new(free)?;
         let built = async {
             link.send(&Order::Prepare(Box::new(sandbox))).await?;

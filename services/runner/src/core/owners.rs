@@ -1,5 +1,7 @@
 //! Who owns what: attempts that ended here, belong to others, or have no owner any more.
 
+use std::collections::HashSet;
+
 use tidemill_messages::AttemptKey;
 use tidemill_messages::claim::Claim;
 use tokio::task::JoinError;
@@ -108,6 +110,7 @@ impl Core {
             let known = Known {
                 active: self.table.keys(),
                 dead: self.dead.clone(),
+                neighbours: self.neighbours(),
                 suspects: self.suspects.remove(class).unwrap_or_default(),
             };
             let (class, context) = (class.clone(), context.clone());
@@ -116,6 +119,12 @@ impl Core {
                 (class, findings)
             });
         }
+    }
+
+    fn neighbours(&self) -> HashSet<String> {
+        let peers = self.peers.borrow();
+        let here = peers.iter().filter(|(_, peer)| peer.lease.place == self.me.place);
+        here.map(|(id, _)| id.clone()).collect()
     }
 
     pub(super) fn sweep_soon(&mut self) {

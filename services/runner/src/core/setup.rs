@@ -72,6 +72,7 @@ impl Runner {
                 me: me.clone(),
                 hold: keeper.hold(),
                 slots: slots.clone(),
+                peers: watcher.peers(),
                 pods: self.settings.pod.clone(),
                 before,
                 backend: backend.clone(),

@@ -139,11 +139,15 @@ async fn what_nobody_owns_is_found_and_discarded() {
 }
 
 #[tokio::test]
-async fn an_attempt_can_be_prepared_over_the_remains_of_an_earlier_try() {
+async fn the_remains_of_an_earlier_try_are_discarded_by_the_owner_only() {
     let place = Place::new();
     let task = Task::script("echo ran");
     let first = place.prepare(&task).await;
+    let refusal = place.refusal(&task).await;
+    assert!(refusal.contains("one is there already"), "{refusal}");
+    assert_eq!(place.left().await, 1, "the other runner's sandbox stays");
     drop(first);
+    place.backend.discard(&task.play().key).await.unwrap();
     let outcome = place.play(&task).await;
     assert_eq!(outcome.expect_success().text(), "ran\n");
     let reports = outcome.heard.iter().map(|report| report.sequence);

@@ -84,14 +84,15 @@ async fn answers_that_are_lost_change_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_that_is_lost_removes_the_sandbox_it_was_made_for() {
+async fn a_claim_that_is_lost_leaves_nothing_behind() {
     let world = World::new().await;
     let (key, command) = world.command("build", 5);
     take(&world, &key, "somebody-else", 1).await;
     let _runner = world.runner("a");
     world.pass(Duration::from_secs(1)).await;
     world.bus.publish(command).await.unwrap();
-    world.place.until(|state| state.removed == [key.clone()]).await;
+    world.place.until(|state| state.prepared == [key.clone()]).await;
+    world.place.until(|state| state.sandboxes.is_empty()).await;
     assert!(world.place.look(|state| state.started.is_empty()));
 }
 
