@@ -18,7 +18,8 @@ use crate::retry::{LetGo, until_answered};
 
 /// How often a sandbox is tried before the attempt is given back.
 const TRIES: u32 = 3;
-/// Pause before the second try; the third waits twice as long.
+/// Pause before the third try. The second comes at once: what an earlier life left is out of the way
+/// then.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Attempts that run for longer are announced.
 const ANNOUNCE_AFTER: Duration = Duration::from_millis(250);
@@ -66,7 +67,7 @@ impl Attempt {
                 self.acknowledge().await;
                 return Ok(End::Over);
             }
-            sleep(PAUSE * tries).await;
+            sleep(PAUSE * (tries - 1)).await;
             tries += 1;
             let cancel = self.orders.borrow().cancel;
             if let Some(reason) = cancel {
