@@ -126,6 +126,7 @@ impl Plan {
         check::workspaces(&plan, run)?;
         check::task_run_specs(&plan, run)?;
         plan.nodes = plan.build_nodes(run, resolution, graph, default_timeout)?;
+        check::expressions(&plan)?;
         check::results(&plan, resolution)?;
         check::optional_workspaces(&plan, resolution)?;
         check::names(&plan)?;

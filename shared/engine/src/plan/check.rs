@@ -82,6 +82,21 @@ pub(super) fn task_run_specs(plan: &Plan, run: &RunObject) -> Result<(), Refusal
     Ok(())
 }
 
+/// Guards compare texts. CEL is refused: its parser takes stack by the depth of the user's text, and
+/// an overflow would end the whole process.
+pub(super) fn expressions(plan: &Plan) -> Result<(), Refusal> {
+    for task in plan.spec.tasks.iter().chain(&plan.spec.finally) {
+        if let Some(index) = task.when.iter().position(|guard| !guard.cel.is_empty()) {
+            let message = format!(
+                "task {:?}: when[{index}].cel: CEL expressions are refused; write input, operator and values instead",
+                task.name
+            );
+            return Err(Refusal::new("CELEvaluationFailed", message));
+        }
+    }
+    Ok(())
+}
+
 /// Results that are read are declared by the tasks that should write them.
 pub(super) fn results(plan: &Plan, resolution: &Resolution) -> Result<(), Refusal> {
     let declared: Vec<BTreeSet<String>> = (0..plan.nodes.len() as u32)
