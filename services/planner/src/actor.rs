@@ -2,6 +2,7 @@
 
 mod decide;
 mod follow;
+mod hear;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

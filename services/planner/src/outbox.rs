@@ -63,7 +63,12 @@ impl Outbox {
                 task,
                 attempt,
                 dispatch,
-            } => self.starts.push(start(state, record, task, *attempt, *dispatch)?),
+            } => match start(state, record, task, *attempt, *dispatch) {
+                Ok(start) => self.starts.push(start),
+                // Over before it was dispatched, by a fact of the same decision.
+                Err(Error::Engine(error)) => tracing::debug!(%error, "A task needs no start any more."),
+                Err(error) => return Err(error),
+            },
             Effect::CancelTask { task, attempt, reason } => {
                 let key = AttemptKey::new(state.uid(), task.clone(), *attempt);
                 self.cancels.push((key, *reason));

@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
-use tidemill_bus::Stored;
-use tidemill_engine::{Fact, RunObject};
-use tidemill_messages::envelope::TRACEPARENT;
-use tidemill_messages::stream::{FACTS, RUNS, TIMERS};
+use tidemill_messages::stream::RUNS;
 use tidemill_messages::subject;
 use tidemill_objects::Key;
 use tidemill_telemetry::{Chain, Traceparent};
 
+use super::hear::{Told, task_of};
 use super::{Actor, Input};
 use crate::Error;
-use crate::facts::Meaning;
 use crate::journal::{Appended, Log};
-use crate::keeper::Kept;
 use crate::outbox::Outbox;
 use crate::receipt::Receipt;
 use crate::record::Record;
@@ -23,27 +19,7 @@ use crate::record::Record;
 const DECISION_TRIES: u32 = 32;
 
 /// How long what could not be handled stays away.
-const FAULT_PAUSE: Duration = Duration::from_secs(10);
-
-/// A fact that could not be read so often is dropped.
-const DELIVERIES_MAX: u64 = 20;
-
-/// What the inputs say, before anything is decided.
-#[derive(Default)]
-struct Told {
-    facts: Vec<Telling>,
-    kept: Vec<Kept>,
-    /// The run is being deleted and has no log: nothing but its remains is left.
-    remains: Option<Key>,
-    examine: bool,
-    traceparent: Option<Traceparent>,
-}
-
-struct Telling {
-    fact: Fact,
-    /// In stream `facts`; 0 = none.
-    sequence: u64,
-}
+pub(super) const FAULT_PAUSE: Duration = Duration::from_secs(10);
 
 /// What was decided.
 pub(super) struct Decided {
@@ -124,74 +100,6 @@ impl Actor {
         Ok(last.await?.map_or(0, |last| last.sequence) == sequence)
     }
 
-    async fn hear(&mut self, input: Input, told: &mut Told) -> Result<(), Error> {
-        let now = self.planner.bus.now();
-        match input {
-            Input::Fact(kept) => {
-                let stored = kept.delivery().message.clone();
-                match self.planner.understand(&stored).await {
-                    Ok(meaning) => {
-                        told.kept.push(kept);
-                        self.note(meaning, &stored, told).await?;
-                    }
-                    Err(Error::Stopping) => return Err(Error::Stopping),
-                    Err(error) => unreadable(kept, &error).await,
-                }
-            }
-            Input::Found(stored) => {
-                // Its delivery, if it comes, is judged by itself.
-                if let Ok(meaning) = self.planner.understand(&stored).await {
-                    self.note(meaning, &stored, told).await?;
-                }
-            }
-            Input::Due(kept) => {
-                let message = &kept.delivery().message;
-                if self.log.is_none() {
-                    let (subject, sequence) = (&message.subject, message.sequence);
-                    self.planner.purge_message(TIMERS, subject, sequence).await?;
-                }
-                told.add(Fact::Due { at: now }, 0);
-                told.kept.push(kept);
-            }
-            Input::Examine => {
-                told.examine = true;
-                told.add(Fact::Due { at: now }, 0);
-            }
-        }
-        Ok(())
-    }
-
-    /// Decides what to do with a fact, given whether the run has a log (P3).
-    async fn note(&mut self, meaning: Meaning, stored: &Stored, told: &mut Told) -> Result<(), Error> {
-        told.trace(stored);
-        let at = self.planner.bus.now();
-        match meaning {
-            Meaning::Engine(fact) if self.log.is_some() => told.add(fact, stored.sequence),
-            // The run is gone, or never was: nobody will answer this.
-            Meaning::Engine(_) => {
-                self.planner
-                    .purge_message(FACTS, &stored.subject, stored.sequence)
-                    .await?;
-            }
-            Meaning::Object { key, found, deleting } => {
-                let starts = found.is_some() && !deleting;
-                if self.log.is_none() && !starts {
-                    told.remains = Some(key);
-                    return Ok(());
-                }
-                let log = self.log.get_or_insert_with(|| Log::empty(&self.run_uid));
-                let gone = found.is_none();
-                // Whoever removed the finalizer removed the object with it: decide with what it was.
-                let run: Option<RunObject> = found.or_else(|| log.state.run().cloned());
-                if let Some(run) = run {
-                    let deleting = deleting || gone;
-                    told.add(Fact::RunObserved { at, run, deleting }, stored.sequence);
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Steps through what was told, stores one record for all of it, and performs its effects.
     /// Also gives what the known facts were about.
     async fn decide(&mut self, told: &Told) -> Result<(Option<Outbox>, Vec<Option<String>>), Error> {
@@ -237,20 +145,6 @@ impl Actor {
     }
 }
 
-impl Told {
-    fn add(&mut self, fact: Fact, sequence: u64) {
-        self.facts.push(Telling { fact, sequence });
-    }
-
-    fn trace(&mut self, stored: &Stored) {
-        if self.traceparent.is_none()
-            && let Some(parent) = stored.header(TRACEPARENT)
-        {
-            self.traceparent = Some(Traceparent::continued(Some(parent)));
-        }
-    }
-}
-
 /// Steps each fact; those that change nothing are known.
 fn step_all(log: &mut Log, told: &Told, limits: &tidemill_engine::Limits) -> (Record, Vec<Option<String>>) {
     let traceparent = told.traceparent.unwrap_or_else(Traceparent::root);
@@ -272,20 +166,9 @@ fn step_all(log: &mut Log, told: &Told, limits: &tidemill_engine::Limits) -> (Re
     (record, known)
 }
 
-/// Whose status a fact is about.
-fn task_of(fact: &Fact) -> Option<String> {
-    match fact {
-        Fact::AttemptStarted { task, .. } | Fact::AttemptFinished { task, .. } | Fact::AttemptReturned { task, .. } => {
-            Some(task.clone())
-        }
-        _ => None,
-    }
-}
-
-/// The effects of the record found, then those of the one that followed.
+/// What is left of the effects of two records; the rest is performed.
 fn merge(mut first: Outbox, second: Outbox) -> Outbox {
     first.resolves.extend(second.resolves);
-    first.create_volumes.extend(second.create_volumes);
     first.remove_volumes.extend(second.remove_volumes);
     for (task, last) in second.projections {
         *first.projections.entry(task).or_default() |= last;
@@ -293,21 +176,4 @@ fn merge(mut first: Outbox, second: Outbox) -> Outbox {
     first.finish |= second.finish;
     first.traceparent = second.traceparent;
     first
-}
-
-async fn unreadable(kept: Kept, error: &Error) {
-    let delivery = kept.delivery();
-    let (subject, sequence) = (delivery.message.subject.clone(), delivery.message.sequence);
-    // A later Tidemill will read what this one is too old for.
-    let hopeless = match error {
-        Error::Payload(tidemill_messages::Error::TooNew { .. }) => false,
-        Error::Payload(_) => true,
-        _ => delivery.delivered >= DELIVERIES_MAX,
-    };
-    tracing::error!(subject, sequence, dropped = hopeless, error = %Chain(error), "A fact cannot be read.");
-    if hopeless {
-        kept.ack().await;
-    } else {
-        kept.retry_after(FAULT_PAUSE).await;
-    }
 }
