@@ -37,7 +37,7 @@ pub(crate) struct Keeper {
     /// Sequence of the last lease of this id.
     last: u64,
     renewal: u64,
-    /// The life before did not end in order.
+    /// It lived before.
     is_return: bool,
     until: watch::Sender<Option<Instant>>,
 }
@@ -87,9 +87,9 @@ impl Keeper {
             is_return: false,
             until: watch::Sender::new(None),
         };
-        if let Some((sequence, before)) = keeper.read().await? {
+        if let Some((sequence, _)) = keeper.read().await? {
             keeper.last = sequence;
-            keeper.is_return = !before.leaving;
+            keeper.is_return = true;
         }
         keeper.renew(false).await?;
         Ok(keeper)
@@ -100,7 +100,8 @@ impl Keeper {
         self.last
     }
 
-    /// Whether this id lived before and did not say that it leaves.
+    /// Whether this id lived before. Even a life that ended in order may have been sent tasks in its
+    /// last moment.
     pub(crate) fn is_return(&self) -> bool {
         self.is_return
     }
