@@ -36,23 +36,21 @@ pub fn evaluate(
         lookups,
         event,
     };
-    let mut outcomes: Vec<TriggerOutcome> = listener
-        .spec
-        .triggers
-        .iter()
-        .map(|trigger| run.written(trigger))
-        .collect();
     let plain = Passage {
         event: Cow::Borrowed(event),
         extensions: Extensions::new(),
     };
-    for trigger in selected(listener, triggers) {
-        outcomes.push(run.object(trigger, plain.clone()));
+    let written = listener.spec.triggers.iter().map(|trigger| run.written(trigger));
+    let objects = selected(listener, triggers).into_iter();
+    let objects = objects.map(|trigger| run.object(trigger, plain.clone()));
+    let groups = listener.spec.trigger_groups.iter().enumerate();
+    let groups = groups.flat_map(|(index, group)| run.group(index, group, triggers, plain.clone()));
+    let mut all = written.chain(objects).chain(groups);
+    let mut outcomes: Vec<TriggerOutcome> = all.by_ref().take(TRIGGERS_MAX).collect();
+    if all.next().is_some() {
+        let why = format!("only the first {TRIGGERS_MAX} triggers are evaluated; spread them over listeners");
+        outcomes.push(TriggerOutcome::new(listener.namespace(), "", failed("listener", why)));
     }
-    for (index, group) in listener.spec.trigger_groups.iter().enumerate() {
-        outcomes.extend(run.group(index, group, triggers, plain.clone()));
-    }
-    outcomes.truncate(TRIGGERS_MAX);
     outcomes
 }
 

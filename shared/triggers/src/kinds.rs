@@ -18,6 +18,7 @@ use tidemill_resources::decode::decode;
 use tidemill_resources::{Object, ObjectMeta, Problems};
 
 use crate::Error;
+use crate::names::ANNOTATION_PAYLOAD_VALIDATION;
 
 /// An object of one of these kinds: its metadata and its spec.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -97,6 +98,14 @@ impl<S> Resource<S> {
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+}
+
+impl Listener {
+    /// Whether a body that is no JSON object is refused; see [`Event::read`](crate::Event::read).
+    #[must_use]
+    pub fn checks_payload(&self) -> bool {
+        self.annotation(ANNOTATION_PAYLOAD_VALIDATION) != Some("false")
     }
 }
 

@@ -1,4 +1,3 @@
-mod seed;
 mod traps;
 
 use jiff::Timestamp;
