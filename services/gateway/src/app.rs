@@ -37,10 +37,11 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(settings: Settings, bus: Bus, objects: Objects) -> Self {
+        let shutdown = CancellationToken::new();
         Self {
-            hub: Hub::new(bus.clone()),
+            hub: Hub::new(bus.clone(), shutdown.clone()),
             log_slots: Arc::new(Semaphore::new(settings.log_readers)),
-            shutdown: CancellationToken::new(),
+            shutdown,
             settings,
             bus,
             objects,

@@ -3,6 +3,7 @@
 mod logs;
 mod objects;
 mod server;
+mod table;
 mod watch;
 
 use std::sync::Arc;

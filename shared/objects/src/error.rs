@@ -1,6 +1,7 @@
 //! What can go wrong with an object, in the words of Kubernetes' `Status`.
 
-use tidemill_bus::blob;
+mod from;
+
 use tidemill_resources::GroupResource;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -190,43 +191,6 @@ impl Error {
     }
 }
 
-impl From<tidemill_bus::Error> for Error {
-    fn from(error: tidemill_bus::Error) -> Self {
-        use tidemill_bus::Error as Bus;
-        match error {
-            Bus::Full { .. } => Self::TooManyRequests {
-                message: "the stream of objects is full: delete objects or raise its limit".to_owned(),
-                retry_after_s: 5,
-            },
-            Bus::Unknown { .. } | Bus::Disconnected { .. } | Bus::Missing { .. } => Self::Unavailable {
-                message: "the store does not answer".to_owned(),
-                source: Some(error.into()),
-            },
-            _ => Self::Internal {
-                message: "the store refused the call".to_owned(),
-                source: Some(error.into()),
-            },
-        }
-    }
-}
-
-impl From<blob::Error> for Error {
-    fn from(error: blob::Error) -> Self {
-        match error {
-            blob::Error::Bus { source, .. } => source.into(),
-            // Overwritten and swept since it was named: read again.
-            blob::Error::Missing { .. } => Self::Unavailable {
-                message: "the store has lost a part of the object".to_owned(),
-                source: Some(error.into()),
-            },
-            blob::Error::Corrupt { .. } | blob::Error::TooLarge { .. } => Self::Internal {
-                message: "the store cannot hold the object".to_owned(),
-                source: Some(error.into()),
-            },
-        }
-    }
-}
-
 fn dotted(group: &str) -> String {
     if group.is_empty() {
         String::new()
@@ -247,42 +211,4 @@ fn joined(causes: &[Cause]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cause(field: &str) -> Cause {
-        Cause {
-            field: field.to_owned(),
-            reason: "FieldValueInvalid",
-            message: "wrong".to_owned(),
-        }
-    }
-
-    #[test]
-    fn invalid_objects_name_every_field() {
-        let error = |causes| Error::Invalid {
-            group: "tekton.dev".to_owned(),
-            kind: "Task".to_owned(),
-            name: "a".to_owned(),
-            causes,
-        };
-        assert_eq!(
-            error(vec![cause("spec.a")]).to_string(),
-            "Task.tekton.dev \"a\" is invalid: spec.a: wrong"
-        );
-        assert_eq!(
-            error(vec![cause("a"), cause("b")]).to_string(),
-            "Task.tekton.dev \"a\" is invalid: [a: wrong, b: wrong]"
-        );
-    }
-
-    #[test]
-    fn what_the_store_says_stays_inside() {
-        let error = Error::from(tidemill_bus::Error::Missing {
-            what: "stream",
-            name: "secret-name".to_owned(),
-        });
-        assert_eq!((error.code(), error.reason()), (503, "ServiceUnavailable"));
-        assert!(!error.to_string().contains("secret-name"), "{error}");
-    }
-}
+mod tests;

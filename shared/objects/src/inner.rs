@@ -189,14 +189,19 @@ impl Inner {
     /// The body stored with `sequence`, an object's last one for a tombstone; `None` when it has
     /// been overwritten since.
     pub(crate) async fn body(&self, key: &Key, sequence: u64) -> Result<Option<Object>, Error> {
-        if let Some(body) = self.cached(sequence) {
-            return decode(&body, sequence, key).map(Some);
-        }
-        let Some(stored) = self.bus.get(OBJECTS, sequence).await? else {
-            return Ok(None);
+        Ok(self.sized_body(key, sequence).await?.map(|(object, _)| object))
+    }
+
+    /// The same with its size in bytes.
+    pub(crate) async fn sized_body(&self, key: &Key, sequence: u64) -> Result<Option<(Object, usize)>, Error> {
+        let body = match self.cached(sequence) {
+            Some(body) => body,
+            None => match self.bus.get(OBJECTS, sequence).await? {
+                Some(stored) => self.payload(&stored).await?,
+                None => return Ok(None),
+            },
         };
-        let body = self.payload(&stored).await?;
-        decode(&body, sequence, key).map(Some)
+        Ok(Some((decode(&body, sequence, key)?, body.len())))
     }
 
     /// The body of a message, from its blob where it has one.

@@ -4,12 +4,15 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tidemill_resources::Object;
 
-use crate::index::{Page, Row};
+use crate::index::Row;
 use crate::inner::{Inner, Slot};
 use crate::{Error, Key, Objects, Scope};
 
 /// Objects of one page when the caller names no limit.
 pub const MAX_PAGE: usize = 10_000;
+
+/// Bytes of objects in one page (32 MiB); what is left comes with the next page.
+const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Which objects to list.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +38,15 @@ pub struct List {
     pub continue_token: Option<String>,
     /// How many objects the next pages have; only known without selectors.
     pub remaining: Option<usize>,
+}
+
+/// What was read of a page.
+pub(crate) struct Taken {
+    pub(crate) objects: Vec<Object>,
+    /// Namespace and name of the last row that was read.
+    pub(crate) last: Option<(String, String)>,
+    /// Rows that were not.
+    pub(crate) left: usize,
 }
 
 /// Where a page ended.
@@ -77,13 +89,14 @@ impl Objects {
             .map(|token| (token.namespace.clone(), token.name.clone()));
         let page = inner.index().page(&query.scope, cursor.as_ref(), limit);
         let version = token.map_or(page.applied, |token| token.version);
-        let continue_token = next_token(&page, version);
-        let items = inner.read_rows(&query.scope, page.rows).await?;
+        let taken = inner.read_rows(&query.scope, page.rows, MAX_PAGE_BYTES).await?;
+        let more = page.more || taken.left > 0;
+        let remaining = page.remaining.unwrap_or_default() + taken.left;
         Ok(List {
-            items,
+            items: taken.objects,
             resource_version: version,
-            continue_token,
-            remaining: page.remaining,
+            continue_token: taken.last.filter(|_| more).map(|last| write_token(last, version)),
+            remaining: (more && query.scope.is_plain()).then_some(remaining),
         })
     }
 }
@@ -115,47 +128,63 @@ impl Inner {
         })
     }
 
-    /// The bodies of a page, in order; what was deleted meanwhile is left out.
-    pub(crate) async fn read_rows(&self, scope: &Scope, rows: Vec<Row>) -> Result<Vec<Object>, Error> {
+    /// The objects of rows, in order, until they have `budget` bytes; what was deleted meanwhile is
+    /// left out.
+    pub(crate) async fn read_rows(&self, scope: &Scope, rows: Vec<Row>, budget: usize) -> Result<Taken, Error> {
+        let count = rows.len();
+        let places: Vec<(String, String)> = rows
+            .iter()
+            .map(|row| (row.namespace.clone(), row.name.clone()))
+            .collect();
         let reads = stream::iter(rows).map(|row| self.read_row(scope, row));
-        let found: Vec<Option<Object>> = reads.buffered(self.options.concurrent_reads).try_collect().await?;
-        Ok(found
-            .into_iter()
-            .flatten()
-            .filter(|object| scope.fields.matches(object))
-            .collect())
+        let mut reads = reads.buffered(self.options.concurrent_reads);
+        let (mut objects, mut read, mut bytes) = (Vec::new(), 0_usize, 0);
+        while bytes < budget
+            && let Some(found) = reads.try_next().await?
+        {
+            read += 1;
+            if let Some((object, size)) = found {
+                bytes += size;
+                objects.extend(scope.fields.matches(&object).then_some(object));
+            }
+        }
+        Ok(Taken {
+            objects,
+            last: read.checked_sub(1).and_then(|last| places.into_iter().nth(last)),
+            left: count - read,
+        })
     }
 
-    async fn read_row(&self, scope: &Scope, row: Row) -> Result<Option<Object>, Error> {
+    /// An object and its size in bytes.
+    async fn read_row(&self, scope: &Scope, row: Row) -> Result<Option<(Object, usize)>, Error> {
         let key = Key {
             group: scope.group.clone(),
             resource: scope.resource.clone(),
             namespace: row.namespace,
             name: row.name,
         };
-        if let Some(object) = self.body(&key, row.sequence).await? {
-            return Ok(Some(object));
+        if let Some(found) = self.sized_body(&key, row.sequence).await? {
+            return Ok(Some(found));
         }
         // Overwritten since: the newer one will come again in a watch from the list's version.
-        let Slot::Live { object, .. } = self.slot(&key).await? else {
+        let Slot::Live { object, sequence } = self.slot(&key).await? else {
             return Ok(None);
         };
         let labels = object.metadata.labels.clone().unwrap_or_default();
         let matches = scope.labels.matches(|name| labels.get(name).map(String::as_str));
-        Ok(matches.then_some(*object))
+        let size = self.cached(sequence).map_or(0, |body| body.len());
+        Ok(matches.then_some((*object, size)))
     }
 }
 
-fn next_token(page: &Page, version: u64) -> Option<String> {
-    let last = page.rows.last().filter(|_| page.more)?;
+fn write_token((namespace, name): (String, String), version: u64) -> String {
     let token = Token {
         version,
-        namespace: last.namespace.clone(),
-        name: last.name.clone(),
+        namespace,
+        name,
     };
     // Texts and numbers always are JSON.
-    let json = serde_json::to_vec(&token).unwrap_or_default();
-    Some(hex::encode(json))
+    hex::encode(serde_json::to_vec(&token).unwrap_or_default())
 }
 
 fn read_token(token: &str) -> Result<Token, Error> {

@@ -1,13 +1,13 @@
 //! Watches: the changes of a scope from a version on, in order, without gaps.
 
+mod event;
+
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_resources::Object;
 use tokio::time::{Instant, sleep_until};
 
-use crate::index::{Step, StepKind};
 use crate::inner::{Inner, Phase};
 use crate::{Error, Key, Objects, Scope};
 
@@ -15,6 +15,8 @@ use crate::{Error, Key, Objects, Scope};
 const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
 /// Steps taken from the ring at once, and objects read at once for a start with the current state.
 const BATCH: usize = 256;
+/// Bytes of objects read at once for the same.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// What to watch.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,12 +133,11 @@ impl Watch {
         let Some(start) = self.start.clone() else { return Ok(()) };
         let inner = self.objects.inner.clone();
         let page = inner.index().page(&self.query.scope, start.after.as_ref(), BATCH);
-        let after = page.rows.last().map(|row| (row.namespace.clone(), row.name.clone()));
         let version = start.version.unwrap_or(page.applied);
-        let more = page.more;
-        let objects = inner.read_rows(&self.query.scope, page.rows).await?;
+        let taken = inner.read_rows(&self.query.scope, page.rows, BATCH_BYTES).await?;
+        let (after, more) = (taken.last, page.more || taken.left > 0);
         self.cursor = version;
-        for object in objects {
+        for object in taken.objects {
             let own = object.metadata.resource_version.as_deref();
             let own = own.and_then(|own| own.parse().ok()).unwrap_or(version);
             if own > version {
@@ -173,7 +174,7 @@ impl Watch {
             if self.told.get(&step.key).is_some_and(|told| step.version <= *told) {
                 continue;
             }
-            events.extend(event(&inner, &self.query.scope, step, &mut unseen).await?);
+            events.extend(event::of(&inner, &self.query.scope, step, &mut unseen).await?);
         }
         // Nothing above may be lost when the call is cancelled, so it is all taken over here.
         self.ready = events;
@@ -204,83 +205,6 @@ impl Watch {
             }
         }
     }
-}
-
-/// Reads the body of a step and decides by its fields; `None` when there is nothing to tell.
-async fn event(
-    inner: &Arc<Inner>,
-    scope: &Scope,
-    step: Step,
-    unseen: &mut HashSet<Key>,
-) -> Result<Option<WatchEvent>, Error> {
-    let gone = matches!(step.kind, StepKind::Deleted | StepKind::Left);
-    let mut body = inner.body(&step.key, step.body).await?;
-    if body.is_none() && step.kind == StepKind::Left {
-        body = inner.body(&step.key, step.version).await?;
-    }
-    if gone {
-        if unseen.remove(&step.key) {
-            return Ok(None);
-        }
-        let last = body.unwrap_or_else(|| remains(&step));
-        return Ok(selected(scope, &last).then(|| deleted(last, step.version)));
-    }
-    let Some(object) = body else {
-        // Overwritten since: the change that did it is behind this one in the ring, or will be.
-        if step.kind == StepKind::Added {
-            unseen.insert(step.key);
-        }
-        return Ok(None);
-    };
-    let added = unseen.remove(&step.key) || step.kind == StepKind::Added;
-    if !scope.fields.needs_body() {
-        return Ok(Some(upsert(object, added)));
-    }
-    let before = match step
-        .before
-        .filter(|_| !added)
-        .and_then(|sequence| inner.cached(sequence))
-    {
-        Some(body) => selected(scope, &crate::inner::decode(&body, step.version, &step.key)?),
-        // Nobody knows any more: one event too many does no harm.
-        None => !added,
-    };
-    Ok(match (before, selected(scope, &object)) {
-        (before, true) => Some(upsert(object, !before)),
-        (true, false) => Some(deleted(object, step.version)),
-        (false, false) => None,
-    })
-}
-
-fn selected(scope: &Scope, object: &Object) -> bool {
-    scope.fields.matches(object)
-}
-
-fn upsert(object: Object, added: bool) -> WatchEvent {
-    if added {
-        WatchEvent::Added(Box::new(object))
-    } else {
-        WatchEvent::Modified(Box::new(object))
-    }
-}
-
-fn deleted(mut object: Object, version: u64) -> WatchEvent {
-    object.metadata.resource_version = Some(version.to_string());
-    WatchEvent::Deleted(Box::new(object))
-}
-
-/// What can be said of an object whose body is gone.
-fn remains(step: &Step) -> Object {
-    let kind = step.key.kind();
-    let mut object = Object {
-        api_version: kind.map(tidemill_resources::Kind::api_version).unwrap_or_default(),
-        kind: kind.map_or("", |kind| kind.kind).to_owned(),
-        ..Object::default()
-    };
-    object.metadata.name = Some(step.key.name.clone());
-    object.metadata.namespace = Some(step.key.namespace.clone()).filter(|namespace| !namespace.is_empty());
-    object.metadata.uid = Some(step.uid.to_string());
-    object
 }
 
 fn expired(inner: &Inner, version: u64) -> Error {

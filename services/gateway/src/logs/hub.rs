@@ -8,6 +8,7 @@ use tidemill_bus::{Bus, Error, Reader, Stored};
 use tidemill_messages::{AttemptKey, stream, subject};
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 /// Texts a follower may be behind before it reads from the stream again.
 const BEHIND: usize = 64;
@@ -20,6 +21,7 @@ const ALL: &str = "log.>";
 #[derive(Clone)]
 pub(crate) struct Hub {
     bus: Bus,
+    shutdown: CancellationToken,
     shared: Arc<Mutex<Shared>>,
     starting: Arc<tokio::sync::Mutex<()>>,
 }
@@ -40,9 +42,10 @@ pub(super) struct Follower {
 }
 
 impl Hub {
-    pub(crate) fn new(bus: Bus) -> Self {
+    pub(crate) fn new(bus: Bus, shutdown: CancellationToken) -> Self {
         Self {
             bus,
+            shutdown,
             shared: Arc::default(),
             starting: Arc::default(),
         }
@@ -79,6 +82,7 @@ impl Hub {
         let mut look = Instant::now() + LINGER;
         loop {
             tokio::select! {
+                () = self.shutdown.cancelled() => return,
                 stored = reader.next() => match stored {
                     Ok(stored) => self.hand_out(stored),
                     Err(error) => {

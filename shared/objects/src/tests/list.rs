@@ -45,6 +45,30 @@ async fn pages_carry_one_version() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_pages_are_cut() {
+    let objects = objects().await;
+    for index in 0..50 {
+        let large = config(&format!("c{index:02}"), &"x".repeat(900_000));
+        objects.create(large).await.unwrap();
+    }
+    let mut store = Vec::new();
+    let mut token = None;
+    let mut pages = 0;
+    loop {
+        let page = objects.list(&page(0, token)).await.unwrap();
+        pages += 1;
+        store.extend(page.items.iter().map(|object| object.name().to_owned()));
+        assert_eq!(page.remaining.unwrap_or_default(), 50 - store.len());
+        token = page.continue_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    assert!(pages > 1, "one page of 45 MB");
+    assert!(store.is_sorted() && store.len() == 50, "{store:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_has_what_others_have_just_written() {
     let store = Store::new().await;
     let (one, two) = (store.objects().await, store.objects().await);
