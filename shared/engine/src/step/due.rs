@@ -5,7 +5,8 @@ use crate::decision::{CancelCause, Change};
 use crate::error::Error;
 
 impl Turn<'_> {
-    /// Acts on every deadline that has passed. A timer that came early, as clocks jump, is set again.
+    /// Acts on every deadline that has passed. A timer that comes before its time says nothing; should it
+    /// have been the only one, the sweep looks at the deadlines again.
     pub(super) fn due(&mut self) -> Result<(), Error> {
         let fired = self.state.wake.is_some_and(|wake| wake <= self.at);
         let passed = self.state.next_deadline().is_some_and(|deadline| deadline <= self.at);

@@ -169,7 +169,8 @@ impl Turn<'_> {
 
     fn refused(&mut self, refusal: &Refusal) -> Result<(), Error> {
         let reason = match self.state.kind() {
-            Some(RunKind::TaskRun) if is_parameter_reason(refusal.reason) => "TaskRunValidationFailed",
+            // The reasons of pipelines mean nothing to readers of a TaskRun.
+            Some(RunKind::TaskRun) if !refusal.reason.starts_with("TaskRun") => "TaskRunValidationFailed",
             _ => refusal.reason,
         };
         let message = format!("[User error] {}", refusal.message);
@@ -184,10 +185,6 @@ impl Turn<'_> {
         let message = format!("{kind} {:?} was cancelled", self.state.name());
         self.over(ConditionStatus::False, reason, message, Vec::new())
     }
-}
-
-fn is_parameter_reason(reason: &str) -> bool {
-    !reason.starts_with("TaskRun")
 }
 
 fn wish(run: &RunObject) -> Wish {

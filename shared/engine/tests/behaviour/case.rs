@@ -168,21 +168,7 @@ impl Case {
                 started_at: world.now,
                 steps: Vec::new(),
             },
-            "cancel-child" | "delete-child" => {
-                let objects =
-                    tidemill_engine::task_keys(&world.state).map(|key| project_task_run(&world.state, key).unwrap());
-                let object = objects
-                    .into_iter()
-                    .find(|object| object.metadata.name.as_deref() == Some(rest))
-                    .unwrap();
-                Fact::ChildChanged {
-                    at: world.now,
-                    name: rest.to_owned(),
-                    uid: object.metadata.uid.unwrap(),
-                    status: (verb == "cancel-child").then(|| "TaskRunCancelled".to_owned()),
-                    deleting: verb == "delete-child",
-                }
-            }
+            "cancel-child" | "delete-child" => child_changed(world, rest, verb == "delete-child"),
             "volume-fails" => Fact::VolumeFailed {
                 at: world.now,
                 claim: rest.to_owned(),
@@ -212,5 +198,19 @@ fn set_status(run: &mut RunObject, word: &str) {
     match run {
         RunObject::PipelineRun(run) => run.spec.status = serde_json::from_value(word).unwrap(),
         RunObject::TaskRun(run) => run.spec.status = serde_json::from_value(word).unwrap(),
+    }
+}
+
+fn child_changed(world: &World, name: &str, deleting: bool) -> Fact {
+    let mut objects = tidemill_engine::task_keys(&world.state).map(|key| project_task_run(&world.state, key).unwrap());
+    let object = objects
+        .find(|object| object.metadata.name.as_deref() == Some(name))
+        .unwrap();
+    Fact::ChildChanged {
+        at: world.now,
+        name: name.to_owned(),
+        uid: object.metadata.uid.unwrap(),
+        status: (!deleting).then(|| "TaskRunCancelled".to_owned()),
+        deleting,
     }
 }
