@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tidemill_bus::Message;
+use tidemill_messages::envelope::DISPATCH;
 use tidemill_messages::stream::{FACTS, OBJECTS, RUNS};
-use tidemill_messages::subject;
+use tidemill_messages::{AttemptKey, Fact, FactBody, encode, subject};
 
 use crate::fake::Play;
 use crate::world::{World, diamond, pipeline, task};
@@ -162,4 +164,65 @@ async fn facts_that_wait_together_are_one_decision() {
     let decisions = world.records(&uid).await.len() - before;
     assert!(decisions <= 3, "{decisions} decisions for facts that waited together");
     second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_came_back_is_dispatched_again() {
+    let world = World::new().await.without_sweep();
+    world.fake.stop();
+    let planner = world.planner();
+    let uid = world.start("back", pipeline(vec![task("only", &[])])).await;
+    let tasks = subject::tasks_of_run(&uid);
+    world
+        .until("it is dispatched", async || {
+            (world.stored(RUNS, &tasks).await.len() == 1).then_some(())
+        })
+        .await;
+    let key = AttemptKey::new(uid.clone(), "only", 0);
+    // Twice by the same claim: it came back once.
+    for what in ["returned.7", "returned.7", "returned.9"] {
+        let subject = subject::attempt_fact(&key, what);
+        let fact = Fact {
+            version: 1,
+            at: world.now(),
+            body: FactBody::AttemptReturned {
+                task: "only".to_owned(),
+                attempt: 0,
+                message: "its runner died".to_owned(),
+            },
+        };
+        let payload = encode(&subject, &fact).unwrap();
+        world.bus.publish(Message::new(subject, payload)).await.unwrap();
+    }
+    let dispatches = world
+        .until("it is dispatched twice again", async || {
+            let stored = world.stored(RUNS, &tasks).await;
+            (stored.len() == 3).then_some(stored)
+        })
+        .await;
+    let numbers: Vec<_> = dispatches.iter().map(|task| task.header(DISPATCH)).collect();
+    assert_eq!(numbers, [None, Some("1"), Some("2")]);
+    world.fake.resume();
+    assert_eq!(world.ended("back").await.1, "Succeeded");
+    world.audit("back", &uid).await;
+    planner.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn claims_from_templates_are_made_for_the_run() {
+    let world = World::new().await;
+    let planner = world.planner();
+    let mut pipeline = pipeline(vec![task("only", &[])]);
+    pipeline["workspaces"] = json!([{"name": "source"}]);
+    let claim = json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    let spec = json!({
+        "pipelineSpec": pipeline,
+        "workspaces": [{"name": "source", "volumeClaimTemplate": claim}],
+    });
+    let uid = world.start_with("claiming", spec).await;
+    assert_eq!(world.ended("claiming").await.1, "Succeeded");
+    world.audit("claiming", &uid).await;
+    let names = world.objects.names_of("", "persistentvolumeclaims", "mill");
+    assert_eq!(names.len(), 1, "{names:?}");
+    planner.stop().await;
 }
