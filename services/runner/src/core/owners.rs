@@ -39,7 +39,7 @@ impl Core {
     async fn held(&mut self, link: Link, task: Task) {
         let claim = &link.claim;
         // The planner ended the attempt, or dispatched it again after this message.
-        if claim.runner == Claim::PLANNER || claim.command_sequence > dispatched {
+        if claim.runner == Claim::PLANNER || claim.command_sequence > task.delivery.message.sequence {
             task.delivery.ack().await;
         } else if self.is_dead_here(claim) {
             self.take_over(task.key.clone(), link, &task.class.clone(), Some(task));
