@@ -42,7 +42,7 @@ pub use kinds::{Binding, Interceptor, Listener, Template, Trigger};
 pub use lookup::{Call, Found, Known, Lookups, Need, ROUNDS_MAX, Reply};
 pub use making::{Making, Receipt};
 pub use path::{Fault, JsonPath, PATH_BYTES_MAX, STEPS_MAX};
-pub use schedule::{LATE_SECONDS_MAX, MISSED_MAX, Missed, Schedule};
+pub use schedule::{LATE_SECONDS_MAX, MISSED_MAX, Missed, SCHEDULED, Schedule};
 pub use select::{Reach, reach};
 pub use template::{OBJECT_BYTES_MAX, OBJECTS_MAX};
 pub use validate::validate;

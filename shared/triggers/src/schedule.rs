@@ -4,14 +4,18 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use serde_json::json;
 
 use crate::Error;
+use crate::event::{Headers, Request};
 use crate::names::{ANNOTATION_MISSED, ANNOTATION_SCHEDULE, ANNOTATION_TIME_ZONE};
 
 /// Most missed times that are made up for; older ones are dropped.
 pub const MISSED_MAX: usize = 100;
 /// Lateness at which a time does not count as missed, in seconds.
 pub const LATE_SECONDS_MAX: i64 = 60;
+/// Type of the CloudEvent a time becomes.
+pub const SCHEDULED: &str = "dev.tidemill.schedule.v1";
 /// Longest schedule that is read, in bytes.
 const SCHEDULE_BYTES_MAX: usize = 256;
 
@@ -121,6 +125,26 @@ impl Schedule {
         }
         due.reverse();
         due
+    }
+
+    /// The request that stands for a time: a CloudEvent whose id is the time, so
+    /// that firing twice for the same time has the same [`event_key`](crate::event_key).
+    #[must_use]
+    pub fn request(namespace: &str, listener: &str, time: Timestamp) -> Request {
+        let time = time.to_string();
+        let source = format!("/{namespace}/{listener}");
+        let body = json!({"scheduledAt": time, "listener": listener, "namespace": namespace});
+        Request {
+            headers: Headers::from_iter([
+                ("Content-Type", "application/json"),
+                ("Ce-Specversion", "1.0"),
+                ("Ce-Type", SCHEDULED),
+                ("Ce-Source", source.as_str()),
+                ("Ce-Id", time.as_str()),
+            ]),
+            url: source.clone(),
+            body: body.to_string().into_bytes(),
+        }
     }
 
     fn at(&self, time: Timestamp) -> Zoned {

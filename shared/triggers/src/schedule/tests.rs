@@ -106,3 +106,14 @@ fn faults_name_the_annotation() {
             .is_some()
     );
 }
+
+#[test]
+fn a_time_fires_once() {
+    let key = |time: &str| {
+        let request = Schedule::request("ci", "nightly", at(time));
+        assert!(request.payload(true).unwrap().1.is_some());
+        crate::event_key("uid", &request, "nonce")
+    };
+    assert_eq!(key("2026-11-23T13:00:00Z"), key("2026-11-23T13:00:00Z"));
+    assert_ne!(key("2026-11-23T13:00:00Z"), key("2026-11-23T14:00:00Z"));
+}
