@@ -30,27 +30,38 @@ impl Counts {
     pub(crate) fn ended(&self) -> u32 {
         self.succeeded + self.failed + self.ignored + self.cancelled + self.invalid + self.skipped
     }
+
+    fn add(&mut self, phase: &NodePhase, verdict: Option<Verdict>, continues: bool) {
+        match phase {
+            NodePhase::Skipped { reason } => {
+                self.skipped += 1;
+                self.timed_out += u32::from(is_timeout(*reason));
+            }
+            NodePhase::Invalid { .. } => self.invalid += 1,
+            NodePhase::Done { .. } => match verdict {
+                Some(Verdict::Failed) if continues => self.ignored += 1,
+                Some(Verdict::Failed) => self.failed += 1,
+                Some(Verdict::Cancelled) => self.cancelled += 1,
+                _ => self.succeeded += 1,
+            },
+            NodePhase::Waiting | NodePhase::Active { .. } => {}
+        }
+    }
 }
 
 impl RunState {
     /// Counts a node that is done now.
     pub(super) fn count(&mut self, node: u32) {
+        let Some(plan) = self.plan() else { return };
+        let (continues, is_finally) = {
+            let of_node = &plan.nodes[node as usize];
+            (of_node.continues, of_node.is_finally)
+        };
         let verdict = self.verdict(node);
-        let continues = self.plan().is_some_and(|plan| plan.nodes[node as usize].continues);
-        let counts = &mut self.live.counts;
-        match &self.nodes[node as usize] {
-            NodePhase::Skipped { reason } => {
-                counts.skipped += 1;
-                counts.timed_out += u32::from(is_timeout(*reason));
-            }
-            NodePhase::Invalid { .. } => counts.invalid += 1,
-            NodePhase::Done { .. } => match verdict {
-                Some(Verdict::Failed) if continues => counts.ignored += 1,
-                Some(Verdict::Failed) => counts.failed += 1,
-                Some(Verdict::Cancelled) => counts.cancelled += 1,
-                _ => counts.succeeded += 1,
-            },
-            NodePhase::Waiting | NodePhase::Active { .. } => {}
+        let phase = &self.nodes[node as usize];
+        self.live.counts.add(phase, verdict, continues);
+        if !is_finally {
+            self.live.graph_counts.add(phase, verdict, continues);
         }
     }
 

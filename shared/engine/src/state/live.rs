@@ -33,6 +33,8 @@ pub(crate) struct Live {
     pub(crate) finally_left: u32,
     /// How the nodes ended so far.
     pub(crate) counts: Counts,
+    /// The same without `finally`: what its tasks are told does not change while they run.
+    pub(crate) graph_counts: Counts,
 }
 
 /// `at` + `duration`; beyond the end of time there is no deadline.

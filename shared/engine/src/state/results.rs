@@ -129,10 +129,10 @@ impl RunState {
 
     /// `Succeeded`, `Failed`, `Completed` or `None` of all tasks together.
     fn aggregate(&self) -> &'static str {
-        let counts = &self.live.counts;
+        let counts = &self.live.graph_counts;
         if self.live.graph_left > 0 {
             "None"
-        } else if counts.failed + counts.ignored > 0 {
+        } else if counts.failed + counts.ignored + counts.cancelled + counts.invalid > 0 {
             "Failed"
         } else if counts.skipped > 0 {
             "Completed"
@@ -144,7 +144,7 @@ impl RunState {
     fn task_status(&self, node: u32) -> &'static str {
         match self.verdict(node) {
             Some(Verdict::Succeeded) => "Succeeded",
-            Some(Verdict::Failed) => "Failed",
+            Some(Verdict::Failed | Verdict::Cancelled) => "Failed",
             _ => "None",
         }
     }
