@@ -5,6 +5,7 @@
 //! stored lately, so that a writer has time to name it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -26,6 +27,9 @@ pub const NAMED: &str = "Tidemill-Blob";
 
 /// Header of each chunk: how many there are.
 const CHUNKS: &str = "Tidemill-Chunks";
+
+/// How long a reader may be silent before it is asked whether anything is left to read.
+const STALL: Duration = Duration::from_secs(5);
 
 /// Chunks under way at once.
 const CONCURRENT_CHUNKS: usize = 8;
@@ -189,12 +193,28 @@ async fn old_blobs(bus: &Bus, before: Timestamp) -> Result<BTreeMap<String, Chun
     Ok(old)
 }
 
+/// The digests that a stream's messages name now; read one by one, as there may be millions.
 async fn named(bus: &Bus, stream: &str) -> Result<HashSet<String>, crate::Error> {
-    let stored = bus.read_all(stream, ">", 0, true).await?;
-    Ok(stored
-        .iter()
-        .filter_map(|stored| stored.header(NAMED).map(str::to_owned))
-        .collect())
+    let mut names = HashSet::new();
+    let mut end = last_sequence(bus, stream).await?;
+    let mut reader = bus.reader(stream, ">", 0, true).await?;
+    let mut read = 0;
+    while read < end {
+        match tokio::time::timeout(STALL, reader.next()).await {
+            Ok(stored) => {
+                let stored = stored?;
+                read = stored.sequence;
+                names.extend(stored.header(NAMED).map(str::to_owned));
+            }
+            // What was last may have been purged meanwhile.
+            Err(_) => end = end.min(last_sequence(bus, stream).await?),
+        }
+    }
+    Ok(names)
+}
+
+async fn last_sequence(bus: &Bus, stream: &str) -> Result<u64, crate::Error> {
+    Ok(bus.last(stream, ">").await?.map_or(0, |last| last.sequence))
 }
 
 async fn chunk(bus: &Bus, digest: &str, number: u32) -> Result<Stored, Error> {

@@ -70,7 +70,13 @@ async fn the_sweep_takes_what_is_old_and_not_named() {
     let soon = Timestamp::now() + Duration::from_secs(3600);
     assert_eq!(sweep(&bus, &streams, soon).await.unwrap(), 1);
     assert_eq!(chunks(&bus).await, all - 2);
-    bus.purge(RUNS, "run.>", None).await.unwrap();
+    let last = bus.publish(Message::new("run.0.u.task", "")).await.unwrap();
+    assert_eq!(
+        sweep(&bus, &streams, soon).await.unwrap(),
+        0,
+        "still named, though not by the last"
+    );
+    bus.purge(RUNS, "run.>", Some(last)).await.unwrap();
     assert_eq!(sweep(&bus, &streams, soon).await.unwrap(), 1);
     assert_eq!(chunks(&bus).await, 0);
 }
