@@ -13,6 +13,7 @@ mod log;
 mod mask;
 mod outbox;
 mod results;
+mod script;
 mod substitute;
 mod sweep;
 

@@ -28,7 +28,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tidemill_messages::AttemptKey;
 use tidemill_messages::plan::Plan;
-use tidemill_messages::sandbox::{Order, ProcessIdentity, Sandbox, Variable, Word};
+use tidemill_messages::sandbox::{Order, Sandbox, Variable, Word};
 use tokio::sync::mpsc;
 
 pub use settings::{ENVIRONMENT, HIDDEN, Settings};
@@ -37,7 +37,7 @@ use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing};
 use directory::Directory;
 use link::Link;
 use played::Played;
-use start::{Free, Supervisors};
+use start::{Free, Supervisor, Supervisors};
 
 /// What the state of a step shows as its image: none, the host's programs.
 pub const IMAGE_ID: &str = "process:host";
@@ -105,7 +105,7 @@ impl ProcessBackend {
         }
         let sandbox = self.translate(&play, &plan, &directory).await?;
         let free = self.supervisors.take().await?;
-        directory.create(free.identity.clone()).await?;
+        directory.create(free.supervisor.identity.clone()).await?;
         let limit = Duration::from_millis(self.settings.prepare_limit_ms);
         let built = self.build(&directory, free, sandbox);
         let built = match tokio::time::timeout(limit, built).await {
@@ -143,13 +143,8 @@ impl ProcessBackend {
     }
 
     /// Makes the directory, hands the sandbox to a supervisor and waits until it stands.
-    async fn build(
-        &self,
-        directory: &Directory,
-        free: Free,
-        sandbox: Sandbox,
-    ) -> Result<(Link, ProcessIdentity), Error> {
-        let supervisor = free.identity.clone();
+    async fn build(&self, directory: &Directory, free: Free, sandbox: Sandbox) -> Result<(Link, Supervisor), Error> {
+        let supervisor = free.supervisor.clone();
         let mut link = Link::new(free)?;
         let built = async {
             link.send(&Order::Prepare(Box::new(sandbox))).await?;

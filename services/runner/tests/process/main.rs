@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod containment;
+mod decisions;
 mod forks;
 mod kit;
 mod lifecycle;

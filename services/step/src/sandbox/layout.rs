@@ -13,13 +13,12 @@ use std::path::{Component, Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tidemill_messages::sandbox::{Container, File, Program, Sandbox, Source, Volume};
 
+use super::script;
 use crate::contain::Bound;
 use crate::error::{Doing, Error};
 
 /// Size of the file system that holds `/tekton`, results and files of Secrets.
 pub(super) const MEMORY_BYTES: u64 = 128 << 20;
-/// What Tekton puts in front of a script without a first line of its own.
-const PREAMBLE: &str = "#!/bin/sh\nset -e\n";
 /// Directory for `/tekton/home`, where it is not in memory.
 const DISK_HOME: &str = "home";
 /// Directories any user of a container may write, as Kubernetes makes them.
@@ -75,8 +74,8 @@ impl Layout {
     pub(super) fn argv(&self, position: usize, container: &Container) -> Result<Vec<String>, Error> {
         match &container.program {
             Program::Command(argv) => Ok(argv.clone()),
-            Program::Script { text, args } if is_runnable(text) => {
-                let mut argv = vec![script_path(position)];
+            Program::Script { text, args } if script::is_runnable(text) => {
+                let mut argv = vec![script::path(position)];
                 argv.extend(args.iter().cloned());
                 Ok(argv)
             }
@@ -156,8 +155,8 @@ impl Layout {
             symlink(format!("/tekton/run/{position}/status"), link).doing(|| format!("make /tekton/steps/{name}"))?;
         }
         if let Program::Script { text, .. } = &container.program {
-            let path = memory.join(script_path(position).trim_start_matches('/'));
-            write(&path, with_preamble(text).as_bytes(), 0o755)?;
+            let path = memory.join(script::path(position).trim_start_matches('/'));
+            write(&path, script::with_preamble(text).as_bytes(), 0o755)?;
         }
         Ok(())
     }
@@ -193,23 +192,6 @@ fn is_home_mentioned(sandbox: &Sandbox) -> bool {
         let environment = container.environment.iter().any(|variable| mentions(&variable.value));
         program || environment || mentions(&container.working_directory)
     })
-}
-
-fn script_path(position: usize) -> String {
-    format!("/tekton/scripts/script-{position}")
-}
-
-/// The text as it is written: untouched if it means to name its interpreter, even if it fails to.
-fn with_preamble(text: &str) -> String {
-    if text.trim().starts_with("#!") {
-        text.to_owned()
-    } else {
-        format!("{PREAMBLE}{text}")
-    }
-}
-
-fn is_runnable(text: &str) -> bool {
-    with_preamble(text).starts_with("#!")
 }
 
 fn mount_memory(place: &Path, bytes: u64, mode: u32) -> Result<(), Error> {
@@ -258,17 +240,4 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     let permissions = <Permissions as std::os::unix::fs::PermissionsExt>::from_mode(mode);
     file.set_permissions(permissions)
         .doing(|| format!("set the mode of {}", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_script_gets_a_preamble_unless_it_means_to_name_its_interpreter() {
-        assert_eq!(with_preamble("echo $$\r\n"), "#!/bin/sh\nset -e\necho $$\r\n");
-        assert_eq!(with_preamble("#!/usr/bin/env python3\n1"), "#!/usr/bin/env python3\n1");
-        assert_eq!(with_preamble("\n#!/bin/sh\n"), "\n#!/bin/sh\n");
-        assert!(is_runnable("echo") && is_runnable("#!/bin/sh") && !is_runnable("\n#!/bin/sh\n"));
-    }
 }

@@ -2,16 +2,17 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
+use std::time::Instant;
 
 use serde::Serialize;
 use tidemill_messages::frame;
-use tidemill_messages::sandbox::{ProcessIdentity, SOCKET, Word};
+use tidemill_messages::sandbox::{SOCKET, Word};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::directory::Directory;
 use super::place;
-use super::start::Free;
+use super::start::{Free, Supervisor};
 use crate::backend::Error;
 
 /// Bytes read at once.
@@ -49,8 +50,11 @@ impl Link {
     }
 
     /// To the supervisor of an attempt that goes on; `None` if none listens.
-    pub(super) async fn connect(directory: &Directory) -> Option<(Self, ProcessIdentity)> {
-        let supervisor = directory.supervisor()?;
+    pub(super) async fn connect(directory: &Directory) -> Option<(Self, Supervisor)> {
+        let supervisor = Supervisor {
+            identity: directory.supervisor()?,
+            born: Instant::now(),
+        };
         // The path of a Unix socket holds 107 bytes; this one is short wherever the directory is.
         let held = File::open(directory.path()).ok()?;
         let path = format!("/proc/self/fd/{}/{SOCKET}", held.as_raw_fd());
@@ -91,12 +95,12 @@ impl Link {
     }
 
     /// The supervisor, once it is free.
-    pub(super) fn into_free(self, identity: ProcessIdentity) -> Option<Free> {
+    pub(super) fn into_free(self, supervisor: Supervisor) -> Option<Free> {
         let stream = self.stream.into_std().ok()?;
         Some(Free {
             stream,
             reader: self.reader,
-            identity,
+            supervisor,
         })
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use tidemill_messages::plan::Plan;
 use tidemill_messages::report::{Answer, ContainerReport, Failure, Report, ReportBody, WrittenResult};
-use tidemill_messages::sandbox::{Order, ProcessIdentity, Word};
+use tidemill_messages::sandbox::{Order, Word};
 use tidemill_messages::{AttemptKey, AttemptOutcome, CancelReason};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::IMAGE_ID;
 use super::directory::Directory;
 use super::link::{Ear, Link, Mouth};
-use super::start::{Free, Supervisors};
+use super::start::{Free, Supervisor, Supervisors};
 use crate::backend::{Error, Event, Play, Playing};
 use crate::outcome::{End, Progress};
 
@@ -27,7 +27,7 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(2);
 pub(super) struct Played {
     key: AttemptKey,
     directory: Directory,
-    supervisor: ProcessIdentity,
+    supervisor: Supervisor,
     pool: Arc<Supervisors>,
     /// Goes first: what it hears once the other half has closed means nothing.
     listener: AbortOnDropHandle<Option<Ear>>,
@@ -39,7 +39,7 @@ impl Played {
     /// goes back to `pool`.
     pub(super) fn new(
         link: Link,
-        supervisor: ProcessIdentity,
+        supervisor: Supervisor,
         pool: Arc<Supervisors>,
         directory: Directory,
         play: &Play,

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidemill_messages::frame;
 use tidemill_messages::sandbox::{ProcessIdentity, Word};
@@ -16,6 +16,9 @@ use super::place;
 use crate::backend::Error;
 
 const BINARY: &str = "tidemill-step";
+/// Age at which a supervisor gets no further attempt: it sees the host's mounts as they were when it
+/// came into being, unless the host shares them.
+const AGE_LIMIT: Duration = Duration::from_secs(600);
 /// Longest time a supervisor may take to come into being.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -56,7 +59,16 @@ pub(super) struct Free {
     /// What was read ahead from it.
     pub(super) reader: frame::Reader,
     /// Who it is.
+    pub(super) supervisor: Supervisor,
+}
+
+/// A supervisor.
+#[derive(Clone, Debug)]
+pub(super) struct Supervisor {
+    /// Who it is.
     pub(super) identity: ProcessIdentity,
+    /// When it was started, as far as this process knows.
+    pub(super) born: Instant,
 }
 
 impl Supervisors {
@@ -71,7 +83,7 @@ impl Supervisors {
 
     /// One of them, or a new one.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Free, Error> {
-        let waiting = self.lock().pop();
+        let waiting = self.newest();
         let free = match waiting {
             Some(free) => free,
             None => {
@@ -85,6 +97,13 @@ impl Supervisors {
             drop(spawn_blocking(move || own.fill()));
         }
         Ok(free)
+    }
+
+    /// The one that came last. Those over [`AGE_LIMIT`] are let go, which ends them.
+    fn newest(&self) -> Option<Free> {
+        let mut waiting = self.lock();
+        waiting.retain(|free| free.supervisor.born.elapsed() < AGE_LIMIT);
+        waiting.pop()
     }
 
     /// One whose attempt is over. More than twice as many as are to wait are not kept.
@@ -145,7 +164,10 @@ fn hear_free(mut stream: UnixStream) -> Result<Free, Error> {
                 return Ok(Free {
                     stream,
                     reader,
-                    identity: supervisor,
+                    supervisor: Supervisor {
+                        identity: supervisor,
+                        born: Instant::now(),
+                    },
                 });
             }
             Some(Word::Refused { message, .. }) => return Err(place("start the supervisor")(message)),
