@@ -1,6 +1,6 @@
 //! What a path is about.
 
-use tidemill_objects::Key;
+use tidemill_objects::{Key, MAX_NAME_BYTES};
 use tidemill_resources::Kind;
 
 /// A path that is served.
@@ -56,7 +56,7 @@ pub(crate) fn parse(path: &str) -> Option<Route> {
     let segments: Vec<String> = path
         .split('/')
         .filter(|segment| !segment.is_empty())
-        .map(decode)
+        .map(|segment| decode(segment).filter(|text| text.len() <= MAX_NAME_BYTES))
         .collect::<Option<_>>()?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments[..] {
@@ -186,6 +186,7 @@ mod tests {
             "/api/v1/namespaces/ci/namespaces/x",
             "/api/v1/namespaces/%zz/pods",
             "/metrics",
+            &format!("/api/v1/namespaces/ci/pods/{}", "x".repeat(254)),
         ] {
             assert_eq!(parse(path), None, "{path}");
         }

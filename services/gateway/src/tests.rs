@@ -1,6 +1,7 @@
 //! The gateway as its clients see it, on the in-memory bus.
 
 mod logs;
+mod nonsense;
 mod objects;
 mod server;
 mod table;
