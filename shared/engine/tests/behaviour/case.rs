@@ -8,7 +8,8 @@ use tidemill_resources::step::StepActionSpec;
 use tidemill_resources::{ObjectMeta, PipelineRun, PipelineRunSpec, PipelineSpec, TaskRun, TaskRunSpec, TaskSpec};
 
 use crate::expect::Expect;
-use crate::world::{Shelf, UID, World, outcome};
+use crate::words::outcome;
+use crate::world::{Shelf, UID, World};
 
 /// Facts a case may take before it counts as endless.
 const FACTS_MAX: usize = 500;

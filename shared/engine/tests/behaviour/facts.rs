@@ -3,7 +3,8 @@
 use tidemill_engine::{Error, Fact, Limits, RunState, start_task, step};
 
 use crate::case::Case;
-use crate::world::{UID, World, outcome};
+use crate::words::outcome;
+use crate::world::{UID, World};
 
 fn world() -> World {
     let case: Case = serde_saphyr::from_str(

@@ -10,4 +10,5 @@ mod model;
 mod pace;
 mod properties;
 mod shape;
+mod words;
 mod world;

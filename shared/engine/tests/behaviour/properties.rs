@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::model::{Is, Model};
 use crate::shape::{Ends, Pipeline, pipelines};
-use crate::world::{Shelf, World, outcome};
+use crate::words::outcome;
+use crate::world::{Shelf, World};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tidemill_engine::{Effect, Fact, Limits, RunStatus, in_flight, project_run, project_task_run, task_keys};

@@ -8,10 +8,8 @@ use tidemill_engine::{
     Answer, Decision, Effect, Fact, Found, Limits, Reference, ReferenceKind, Resolution, RunObject, RunState,
     project_run, step,
 };
-use tidemill_messages::{AttemptOutcome, Ending};
 use tidemill_resources::step::StepActionSpec;
-use tidemill_resources::task_run::{StepState, TaskRunResult};
-use tidemill_resources::{ParamValue, PipelineSpec, TaskSpec};
+use tidemill_resources::{PipelineSpec, TaskSpec};
 
 /// UID of the runs of tests.
 pub(crate) const UID: &str = "6b1f6f0a-6a5c-4a52-9d3b-6b0f4a1f0c11";
@@ -37,6 +35,8 @@ pub(crate) struct World {
     /// Other effects, in short words.
     pub(crate) effects: Vec<String>,
     pub(crate) wake: Option<Timestamp>,
+    /// The command of each start, as it was published.
+    commands: BTreeMap<(String, u32), Vec<u8>>,
     snapshot: (usize, String),
 }
 
@@ -54,6 +54,7 @@ impl World {
             started: Vec::new(),
             effects: Vec::new(),
             wake: None,
+            commands: BTreeMap::new(),
             snapshot,
         }
     }
@@ -87,6 +88,12 @@ impl World {
             } => {
                 let command = tidemill_engine::start_task(&self.state, task, *attempt).unwrap();
                 assert_eq!(command.task, *task);
+                let bytes = serde_json::to_vec(&command).unwrap();
+                let published = self
+                    .commands
+                    .entry((task.clone(), *attempt))
+                    .or_insert_with(|| bytes.clone());
+                assert_eq!(*published, bytes, "published again as it was");
                 if *dispatch == 0 {
                     self.started.push((task.clone(), *attempt));
                 }
@@ -189,69 +196,15 @@ impl World {
             "snapshot and what came after"
         );
         assert_eq!(project_run(&late), project_run(&self.state));
-    }
-}
-
-/// `step.result=value`.
-fn step_state(words: &str) -> Option<StepState> {
-    let (path, value) = words.split_once('=')?;
-    let (name, result) = path.split_once('.')?;
-    Some(StepState {
-        name: name.to_owned(),
-        results: vec![TaskRunResult {
-            name: result.to_owned(),
-            kind: None,
-            value: value.into(),
-        }],
-        ..StepState::default()
-    })
-}
-
-/// An outcome in words: `succeeds [name=value ...]`, `fails [Reason] [name=value ...]`, `lost`,
-/// `cancelled`, `timed-out`. `step.name=value` is a result of a step. A value in brackets is a list.
-pub(crate) fn outcome(words: &str, at: Timestamp) -> AttemptOutcome {
-    let mut parts = words.split_whitespace();
-    let verb = parts.next().unwrap_or_default();
-    let rest: Vec<&str> = parts.collect();
-    let reason = rest
-        .iter()
-        .find(|word| !word.contains('='))
-        .copied()
-        .unwrap_or("Failed");
-    let ending = match verb {
-        "succeeds" => Ending::Succeeded,
-        "fails" => Ending::Failed {
-            reason: reason.to_owned(),
-            message: "as told".to_owned(),
-        },
-        "lost" => Ending::Lost {
-            message: "the machine is gone".to_owned(),
-        },
-        "cancelled" => Ending::Cancelled,
-        "timed-out" => Ending::TimedOut,
-        other => panic!("unknown outcome {other:?}"),
-    };
-    let is_of_step = |word: &&str| word.split_once('=').is_some_and(|(name, _)| name.contains('.'));
-    let (of_steps, of_task): (Vec<&str>, Vec<&str>) = rest.into_iter().partition(is_of_step);
-    let results = of_task
-        .iter()
-        .filter_map(|word| word.split_once('='))
-        .map(|(name, value)| TaskRunResult {
-            name: name.to_owned(),
-            kind: None,
-            value: match value.strip_prefix('[').and_then(|value| value.strip_suffix(']')) {
-                Some("") => ParamValue::Array(Vec::new()),
-                Some(items) => ParamValue::Array(items.split(',').map(str::to_owned).collect()),
-                None => value.into(),
-            },
-        });
-    AttemptOutcome {
-        ending,
-        pod_name: "pod".to_owned(),
-        started_at: Some(at),
-        completed_at: at,
-        steps: of_steps.into_iter().filter_map(step_state).collect(),
-        sidecars: Vec::new(),
-        results: results.collect(),
+        for ((task, attempt), published) in &self.commands {
+            // Earlier attempts are not asked for any more.
+            if let Ok(command) = tidemill_engine::start_task(&late, task, *attempt) {
+                assert_eq!(
+                    serde_json::to_vec(&command).unwrap(),
+                    *published,
+                    "{task}/{attempt} asked for later"
+                );
+            }
+        }
     }
 }
