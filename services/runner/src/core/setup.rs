@@ -13,6 +13,7 @@ use super::table::Table;
 use super::{Core, Runner};
 use crate::Error;
 use crate::attempt::Context;
+use crate::backend::Backend;
 use crate::cancels;
 use crate::identity::Identity;
 use crate::intake::{Batch, Puller, Waiting};
@@ -40,6 +41,15 @@ struct Inlets {
     batches: mpsc::Sender<Batch>,
 }
 
+/// What the contexts of all classes are made of.
+struct Shared<'a> {
+    me: &'a Identity,
+    slots: &'a Slots,
+    keeper: &'a Keeper,
+    watcher: &'a Watcher,
+    before: u64,
+}
+
 impl Runner {
     pub(super) async fn assemble(self) -> Result<Assembled, Error> {
         let me = Identity::of(&self.settings);
@@ -56,27 +66,17 @@ impl Runner {
             room: room_receiver,
             batches: sender,
         };
-        let before = self
-            .bus
-            .last_sequence(stream::RUNS)
-            .await
-            .map_err(|source| Error::Bus {
-                action: "read the state of the tasks' stream",
-                source,
-            })?;
+        let shared = Shared {
+            me: &me,
+            slots: &slots,
+            keeper: &keeper,
+            watcher: &watcher,
+            before: self.last_task().await?,
+        };
         let mut contexts = BTreeMap::new();
         for backend in &self.backends {
             self.pull(backend.class(), &inlets, &keeper, &mut helpers).await?;
-            let context = Context {
-                bus: self.bus.clone(),
-                me: me.clone(),
-                hold: keeper.hold(),
-                slots: slots.clone(),
-                peers: watcher.peers(),
-                pods: self.settings.pod.clone(),
-                before,
-                backend: backend.clone(),
-            };
+            let context = self.context(backend, &shared);
             contexts.insert(backend.class().to_owned(), Arc::new(context));
         }
         let core = Core {
@@ -112,6 +112,28 @@ impl Runner {
             leaving,
             _lock: lock,
         })
+    }
+
+    /// Last sequence of the stream in which tasks come.
+    async fn last_task(&self) -> Result<u64, Error> {
+        let last = self.bus.last_sequence(stream::RUNS).await;
+        last.map_err(|source| Error::Bus {
+            action: "read the state of the tasks' stream",
+            source,
+        })
+    }
+
+    fn context(&self, backend: &Arc<dyn Backend>, shared: &Shared<'_>) -> Context {
+        Context {
+            bus: self.bus.clone(),
+            me: shared.me.clone(),
+            hold: shared.keeper.hold(),
+            slots: shared.slots.clone(),
+            peers: shared.watcher.peers(),
+            pods: self.settings.pod.clone(),
+            before: shared.before,
+            backend: backend.clone(),
+        }
     }
 
     fn classes(&self) -> Vec<String> {
