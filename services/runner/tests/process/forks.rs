@@ -26,8 +26,12 @@ async fn what_a_step_leaves_behind_ends_with_it_and_holds_nothing_up() {
 
 #[tokio::test]
 async fn a_step_that_ends_all_it_can_does_not_end_the_next() {
+    // The next step's process waits for its turn; it is ended once it is there.
     let task = Task::new()
-        .step("ends", "kill -9 -1 || true; echo alone")
+        .step(
+            "ends",
+            "until pgrep -f contain >/tmp/seen; do :; done; kill -9 -1; echo alone",
+        )
         .step("next", "echo here");
     let outcome = Place::new().play(&task).await;
     assert_eq!(outcome.expect_success().log("step-ends"), "alone\n");
