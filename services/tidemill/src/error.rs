@@ -108,6 +108,17 @@ pub(crate) enum Error {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// The streams cannot be made.
+    #[error("cannot make the streams, {} MiB in sum, on the {what}", wanted / (1024 * 1024))]
+    Streams {
+        /// Which nats-server.
+        what: String,
+        /// What they would reserve, in bytes.
+        wanted: u64,
+        /// Why not.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
     /// nats-server is missing, too old, or does not start.
     #[error("{message}")]
     NatsServer {

@@ -109,7 +109,7 @@ impl Server {
         settings: Settings,
         nats: &bus::Opened,
     ) -> Result<Assembled, Error> {
-        let (bus, objects) = nats.connect("tidemill up").await?;
+        let (bus, objects) = nats.connect("tidemill up", &settings).await?;
         let runner = settings.runner(state);
         let backends = Backends::find(&runner, &objects);
         let gateway_settings = settings.gateway(state)?;

@@ -22,7 +22,7 @@ const INTRODUCTION: &str = "# The command line
   pinned one in the cache, 2.14 or later. It listens on loopback, asks for a password, encrypts its
   store, syncs every write, and is started again when it dies. `--nats` uses another one instead.
 - **Settings.** `tidemill.toml` in the state directory (or `--settings`), one table a service, below the
-  variables `TIDEMILL_<SERVICE>_<KEY>`. `TIDEMILL_LOG` filters the log, such as
+  variables `TIDEMILL_<SERVICE>_<KEY>`. `streams.store` bounds what all streams may hold. `TIDEMILL_LOG` filters the log, such as
   `info,tidemill_planner=debug`.
 
 What follows is the help of each command; a test keeps it current.

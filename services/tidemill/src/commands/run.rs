@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::error::{Error, Exit};
 use crate::files::{Input, read};
 use crate::output::Format;
+use crate::server::Nats;
 
 use bindings::{Binding, Setting};
 use plan::Plan;
@@ -46,6 +47,8 @@ pub(crate) struct Run {
     /// Write the run when it is over
     #[arg(short, long, value_enum)]
     output: Option<Format>,
+    #[command(flatten)]
+    nats: Nats,
 }
 
 impl Run {
@@ -58,7 +61,7 @@ impl Run {
             .iter()
             .map(Binding::resolve)
             .collect::<Result<Vec<_>, _>>()?;
-        let session = Session::open(global).await?;
+        let session = Session::open(global, &self.nats).await?;
         let outcome = self.play(session.client(), plan, &workspaces).await;
         session.close().await;
         outcome

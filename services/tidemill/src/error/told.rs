@@ -23,6 +23,10 @@ impl Error {
                 Some("the token in the kubeconfig is not the server's: `tidemill up` writes a new one".to_owned())
             }
             Self::NatsServer { hint, .. } => Some(hint.clone()),
+            Self::Streams { .. } => Some(
+                "give nats-server more room (`max_file`), or the streams less: setting streams.store, such as \"4GiB\""
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use tidemill_bus::layout::{self, Limits};
 use tidemill_bus::{Bus, Connect, Credentials};
 use tidemill_objects::Objects;
 
+use super::settings::Settings;
 use crate::error::Error;
 use crate::nats::{Private, Supervisor, find, supervise};
 use crate::state::StateDir;
@@ -156,16 +157,21 @@ impl Opened {
     ///
     /// # Errors
     /// [`Error::Service`]; [`Error::NatsServer`] when nobody answers or the server is too old.
-    pub(super) async fn connect(&self, name: &str) -> Result<(Bus, Objects), Error> {
+    pub(super) async fn connect(&self, name: &str, settings: &Settings) -> Result<(Bus, Objects), Error> {
         let mut connect = self.connect.clone();
         connect.name = name.to_owned();
         let bus = Bus::connect(connect).await.map_err(|source| Error::Bus {
             what: self.what.clone(),
             source: Box::new(source),
         })?;
-        layout::ensure(&bus, &self.limits)
-            .await
-            .map_err(Error::service("bus"))?;
+        let limits = settings.limits(&self.limits);
+        if let Err(source) = layout::ensure(&bus, &limits).await {
+            return Err(Error::Streams {
+                what: self.what.clone(),
+                wanted: limits.sum_bytes(),
+                source: Box::new(source),
+            });
+        }
         let objects = Objects::start(bus.clone(), tidemill_objects::Options::default())
             .await
             .map_err(Error::service("objects"))?;

@@ -40,7 +40,10 @@ impl Service {
         name: &'static str,
     ) -> Result<Self, Error> {
         let settings = Settings::load(state, settings)?;
-        let (bus, objects) = join(state, nats).await?.connect(&format!("tidemill {name}")).await?;
+        let (bus, objects) = join(state, nats)
+            .await?
+            .connect(&format!("tidemill {name}"), &settings)
+            .await?;
         Ok(Self {
             name,
             state: state.clone(),

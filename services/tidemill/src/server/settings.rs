@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use tidemill_settings::{Problems, Secret, Sources};
+use serde::{Deserialize, Serialize};
+use tidemill_bus::layout::Limits;
+use tidemill_settings::{Problems, Secret, Size, Sources};
 
 use crate::error::Error;
 use crate::state::StateDir;
 
 /// Sections a settings file may have.
-const SECTIONS: [&str; 3] = ["gateway", "planner", "runner"];
+const SECTIONS: [&str; 4] = ["gateway", "planner", "runner", "streams"];
 
 /// What was read.
 #[derive(Clone, Debug)]
@@ -17,7 +19,18 @@ pub(crate) struct Settings {
     /// The planner's.
     pub(crate) planner: tidemill_planner::Settings,
     runner: tidemill_runner::Settings,
+    streams: Streams,
 }
+
+/// Settings of the streams, section `streams`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct Streams {
+    /// What all streams together may hold. Default: 26.5 GiB, or what a private server has room for.
+    store: Option<Size>,
+}
+
+impl tidemill_settings::Settings for Streams {}
 
 impl Settings {
     /// Reads all layers; `file` must be there, the state directory's own may be missing.
@@ -44,6 +57,7 @@ impl Settings {
             gateway: sources.read("gateway", &mut problems),
             planner: sources.read("planner", &mut problems),
             runner: sources.read("runner", &mut problems),
+            streams: sources.read("streams", &mut problems),
         };
         sources.check_sections(&SECTIONS, &mut problems);
         problems.check().map_err(|problems| wrong(problems.to_string()))?;
@@ -60,6 +74,14 @@ impl Settings {
             settings.token = Secret::new(state.token()?);
         }
         Ok(settings)
+    }
+
+    /// The streams' limits, no larger than `limits`.
+    pub(crate) fn limits(&self, limits: &Limits) -> Limits {
+        match self.streams.store {
+            Some(store) => limits.clone().fitting(store.bytes()),
+            None => limits.clone(),
+        }
     }
 
     /// The runner's, completed by the state directory unless the settings name another.

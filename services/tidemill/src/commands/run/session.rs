@@ -8,7 +8,7 @@ use crate::cli::Global;
 use crate::client::{self, Client};
 use crate::commands::up::start_log;
 use crate::error::Error;
-use crate::server::{Options, Server};
+use crate::server::{Nats, Options, Server};
 use crate::state::StateDir;
 
 /// How long a server that was just started by somebody else may take to be ready.
@@ -28,7 +28,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Usage`], [`Error::NatsServer`], [`Error::Service`].
-    pub(crate) async fn open(global: &Global) -> Result<Self, Error> {
+    pub(crate) async fn open(global: &Global, nats: &Nats) -> Result<Self, Error> {
         if global.kubeconfig().is_some() {
             let client = global.client().await?;
             return Ok(Self { client, own: None });
@@ -40,6 +40,7 @@ impl Session {
         }
         start_log("error")?;
         let options = Options {
+            nats: nats.clone(),
             needs_backend: true,
             ..Options::default()
         };
