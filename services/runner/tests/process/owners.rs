@@ -164,6 +164,21 @@ async fn an_attempt_nobody_owns_ends_after_its_limit() {
     assert!(found.starts_with("gone"), "{found}");
 }
 
+#[tokio::test]
+async fn an_attempt_nobody_can_find_ends() {
+    let place = Place::with(Settings {
+        orphan_s: 30,
+        ..Settings::default()
+    });
+    let mut run = place.prepare(&Task::script("echo started; sleep 1000")).await;
+    run.start().await;
+    run.until_log("started").await;
+    let supervisor = supervisor_pid(&place);
+    run.playing.release().await;
+    std::fs::remove_dir_all(place.path().join("attempts")).unwrap();
+    wait_until(|| !std::path::Path::new(&format!("/proc/{supervisor}/root")).exists() || is_zombie(supervisor)).await;
+}
+
 const ELSEWHERE: &str = "TIDEMILL_TEST_RUNNER_IN";
 
 /// The task of [`be_another_runner`]; its key is known to both.

@@ -8,7 +8,7 @@ mod running;
 mod steps;
 
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use nix::sys::signalfd::SignalFd;
 use tidemill_messages::CancelReason;
 use tidemill_messages::report::{ContainerReport, ReportBody};
-use tidemill_messages::sandbox::{Container, Sandbox, Word};
+use tidemill_messages::sandbox::{Container, SOCKET, Sandbox, Word};
 
 use super::Left;
 use super::contained::{Contained, Starting};
@@ -35,6 +35,9 @@ use crate::wire::Wire;
 use copies::is_apart;
 use running::Running;
 
+/// How often, within the time it goes on without an owner, an attempt looks whether it still can be
+/// found.
+const LOOKS: u32 = 60;
 /// Exit code after nobody owned the attempt for its limit.
 const ORPHANED: u8 = 75;
 
@@ -208,8 +211,10 @@ impl Attempt {
         if self.phase == Phase::Waiting {
             return Some(ExitCode::SUCCESS);
         }
+        // Without its directory nobody can find the attempt any more.
+        let is_lost = !Path::new(SOCKET).exists();
         let limit = Duration::from_secs(self.sandbox.limits.orphan_s);
-        (link.alone_since.elapsed() >= limit).then(|| ExitCode::from(ORPHANED))
+        (is_lost || link.alone_since.elapsed() >= limit).then(|| ExitCode::from(ORPHANED))
     }
 
     fn report(&mut self, body: ReportBody) -> Result<(), Error> {

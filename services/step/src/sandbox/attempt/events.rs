@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tidemill_messages::report::{Answer, ReportBody};
 
 use super::running::Running;
-use super::{Attempt, Phase};
+use super::{Attempt, LOOKS, Phase};
 use crate::contain::timeout_until;
 use crate::error::{Doing, Error};
 use crate::sandbox::link::Link;
@@ -58,7 +58,7 @@ impl Attempt {
     /// When something is to be done even if nothing happens.
     fn next_at(&self, link: &Link) -> Option<Instant> {
         let orphan = Duration::from_secs(self.sandbox.limits.orphan_s);
-        let alone = (!link.has_owner()).then(|| link.alone_since + orphan);
+        let alone = (!link.has_owner()).then(|| (link.alone_since + orphan).min(Instant::now() + orphan / LOOKS));
         let logs = self
             .step
             .iter()
