@@ -1,5 +1,7 @@
 //! From the creation of a run to its last line.
 
+mod end;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,11 +11,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::client::{Address, Change, Client, Watch, encode};
-use crate::commands::{cancel, describe, kind};
+use crate::commands::kind;
 use crate::error::{Error, Exit};
 use crate::follow::{Follower, LogLine, Wanted};
-use crate::output::{Surface, plain};
-use crate::progress::{self, Model, Screen};
+use crate::output::plain;
+use crate::progress::{Model, Screen};
 use crate::signals::Signals;
 use crate::{json, names, say};
 
@@ -208,61 +210,6 @@ impl Follow {
         };
         let all = json::list(&self.run, "/status/childReferences").iter().all(settled);
         all || since.elapsed() >= GRACE
-    }
-
-    async fn cancel(&mut self) {
-        self.interrupted = true;
-        let status = if self.task_runs.is_some() {
-            "Cancelled"
-        } else {
-            "TaskRunCancelled"
-        };
-        let name = self.address.say();
-        match cancel::ask(&self.client, &self.address, status).await {
-            Ok(()) => self.screen.say(&format!(
-                " cancelling {name}; Ctrl-C again leaves at once, the run still ends"
-            )),
-            Err(error) => self
-                .screen
-                .say(&format!(" {name} cannot be cancelled and runs on: {error}")),
-        }
-    }
-
-    fn leave(&mut self) {
-        let name = self.address.say();
-        self.screen
-            .say(&format!(" left before the end of {name}, which is being cancelled"));
-    }
-
-    /// What is left of the logs, the summary, the exit code.
-    async fn end(mut self) -> Result<Ended, Error> {
-        if let Some(follower) = self.follower.take() {
-            let readers = follower.finish();
-            if self.show_logs {
-                while let Some(line) = self.lines.recv().await {
-                    self.observe_line(&line);
-                }
-            }
-            drop(readers);
-        }
-        self.screen.draw(&self.model, Timestamp::now());
-        let of_run: Vec<Value> = match self.task_runs {
-            Some(_) => self.children.values().cloned().collect(),
-            None => vec![self.run.clone()],
-        };
-        let failures = describe::read_failures(&self.client, &of_run).await;
-        let (columns, _) = Surface::size();
-        let palette = say::stderr().palette;
-        say::talk(&progress::summary(&self.model, &self.run, &failures, palette, columns));
-        let exit = match (self.interrupted, json::condition(&self.run).0) {
-            (true, _) => Exit::Interrupted,
-            (false, "True") => Exit::Success,
-            _ => Exit::Failure,
-        };
-        Ok(Ended {
-            exit,
-            run: Some(self.run),
-        })
     }
 }
 
