@@ -60,7 +60,10 @@ fn play(folder: &Path) -> Result<()> {
 
 fn make_namespace(state: &Path, name: &str) -> Result<()> {
     let file = state.with_file_name(format!("{name}.yaml"));
-    fs::write(&file, format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"))?;
+    fs::write(
+        &file,
+        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"),
+    )?;
     tell(state, &["create", "-f", &file.to_string_lossy()]).map(drop)
 }
 
