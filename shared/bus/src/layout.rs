@@ -36,6 +36,10 @@ pub struct Limits {
     pub logs_bytes: u64,
     /// Logs older than so many seconds go. Default 7 days.
     pub logs_age_s: u64,
+    /// Webhooks that came in and what became of them. Default 1 GiB.
+    pub events_bytes: u64,
+    /// Webhooks older than so many seconds go. Default 14 days.
+    pub events_age_s: u64,
     /// Replicas of each stream. Default 1.
     pub replicas: usize,
 }
@@ -51,6 +55,8 @@ impl Default for Limits {
             blobs_bytes: 4 * GIB,
             logs_bytes: 10 * GIB,
             logs_age_s: 7 * DAY_S,
+            events_bytes: GIB,
+            events_age_s: 14 * DAY_S,
             replicas: 1,
         }
     }
@@ -77,7 +83,7 @@ impl Limits {
         self.clone().each_bytes().into_iter().map(|bytes| *bytes).sum()
     }
 
-    fn each_bytes(&mut self) -> [&mut u64; 7] {
+    fn each_bytes(&mut self) -> [&mut u64; 8] {
         [
             &mut self.objects_bytes,
             &mut self.facts_bytes,
@@ -86,6 +92,7 @@ impl Limits {
             &mut self.timers_bytes,
             &mut self.blobs_bytes,
             &mut self.logs_bytes,
+            &mut self.events_bytes,
         ]
     }
 }
@@ -159,6 +166,12 @@ fn with_limits(name: &str, plain: StreamSpec, limits: &Limits) -> StreamSpec {
             persistence: Persistence::Asynchronous,
             ..plain
         },
+        // A full stream refuses what comes in rather than forget what was promised.
+        stream::EVENTS => StreamSpec {
+            max_bytes: limits.events_bytes,
+            max_age: Some(Duration::from_secs(limits.events_age_s)),
+            ..plain
+        },
         // `SUBJECTS` and this function are tested to name the same streams.
         _ => plain,
     }
@@ -180,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn only_timers_and_logs_drop_what_is_old() {
+    fn only_timers_logs_and_events_drop_what_is_old() {
         let dropping: Vec<String> = specs(&Limits::default())
             .into_iter()
             .filter(|spec| spec.discard == Discard::Old || spec.max_age.is_some())
             .map(|spec| spec.name)
             .collect();
-        assert_eq!(dropping, [stream::TIMERS, stream::LOGS]);
+        assert_eq!(dropping, [stream::TIMERS, stream::LOGS, stream::EVENTS]);
     }
 
     #[test]

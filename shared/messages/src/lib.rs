@@ -7,6 +7,7 @@
 pub mod claim;
 pub mod command;
 pub mod envelope;
+pub mod event;
 pub mod fact;
 pub mod frame;
 pub mod identity;

@@ -14,9 +14,11 @@ pub const TIMERS: &str = "timers";
 pub const BLOBS: &str = "blobs";
 /// What the steps wrote.
 pub const LOGS: &str = "logs";
+/// Webhooks that came in, and what became of them. Written by ingest only.
+pub const EVENTS: &str = "events";
 
 /// The subjects of each stream.
-pub const SUBJECTS: [(&str, &[&str]); 7] = [
+pub const SUBJECTS: [(&str, &[&str]); 8] = [
     (OBJECTS, &["object.>"]),
     (FACTS, &["fact.>"]),
     (RUNS, &["run.>"]),
@@ -24,4 +26,5 @@ pub const SUBJECTS: [(&str, &[&str]); 7] = [
     (TIMERS, &["timer.>", "due.>"]),
     (BLOBS, &["blob.>"]),
     (LOGS, &["log.>"]),
+    (EVENTS, &["event.>", "outcome.>"]),
 ];

@@ -248,6 +248,34 @@ pub fn blob(sha256: &str, chunk: u32) -> String {
     format!("blob.{sha256}.{chunk}")
 }
 
+/// `event.<namespace>.<listener uid>.<dedupe key>`.
+pub fn event(namespace: &str, listener_uid: &str, key: &str) -> String {
+    format!("event.{}.{}.{}", token(namespace), token(listener_uid), token(key))
+}
+
+/// `outcome.<namespace>.<listener uid>.<dedupe key>`: what became of the event.
+pub fn outcome(namespace: &str, listener_uid: &str, key: &str) -> String {
+    format!("outcome.{}.{}.{}", token(namespace), token(listener_uid), token(key))
+}
+
+/// The subject of the outcome of the event on `subject`.
+pub fn outcome_of_event(subject: &str) -> Option<String> {
+    Some(format!("outcome.{}", subject.strip_prefix("event.")?))
+}
+
+/// All events: the filter of their consumer.
+pub const ALL_EVENTS: &str = "event.>";
+
+/// All events of a namespace.
+pub fn events_of_namespace(namespace: &str) -> String {
+    format!("event.{}.>", token(namespace))
+}
+
+/// All outcomes of a namespace.
+pub fn outcomes_of_namespace(namespace: &str) -> String {
+    format!("outcome.{}.>", token(namespace))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,6 +309,9 @@ mod tests {
         ] {
             assert_eq!(run_uid_of(&subject).as_deref(), Some("u-1"), "{subject}");
         }
+        let event = event("ci", "u.1", "ab");
+        assert_eq!(outcome_of_event(&event), Some(outcome("ci", "u.1", "ab")));
+        assert_eq!(outcome_of_event("fact.ci"), None);
         let subject = object("", "secrets", "default", "my.secret");
         assert_eq!(
             parse_object(&subject).unwrap(),

@@ -1,0 +1,105 @@
+//! From a stored event to what each trigger decided.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use tidemill_bus::{Stored, blob};
+use tidemill_messages::decode;
+use tidemill_messages::event::{Body, Event, Verdict};
+use tidemill_objects::Key;
+use tidemill_resources::Kind;
+use tidemill_triggers::{
+    Decision, Headers, Known, Listener, Need, ROUNDS_MAX, Request, TriggerOutcome, evaluate, is_credential,
+};
+
+use crate::app::App;
+use crate::{Error, find};
+
+/// What a stored event is: decoded, its credentials opened.
+pub(crate) async fn read(app: &App, stored: &Stored) -> Result<(Event, tidemill_triggers::Event), Error> {
+    let payload = blob::payload(&app.bus, stored).await?;
+    let event: Event = decode(&stored.subject, &payload)?;
+    let poison = |reason: String| Error::Poison { reason };
+    let mut headers = Headers::default();
+    for (name, values) in &event.headers {
+        for value in values {
+            match is_credential(name) {
+                true => headers.add(name, app.sealer.open(&event.summary.key, value)?),
+                false => headers.add(name, value.as_str()),
+            }
+        }
+    }
+    let body = match &event.body {
+        Body::Text(text) => text.as_bytes().to_vec(),
+        Body::Base64(text) => BASE64_STANDARD
+            .decode(text)
+            .map_err(|error| poison(format!("its body cannot be read: {error}")))?,
+    };
+    let request = Request {
+        url: event.url.clone(),
+        headers,
+        body,
+    };
+    let (id, at) = (event.summary.id.clone(), event.summary.received_at);
+    let read = tidemill_triggers::Event::read(&request, id, at, event.checked);
+    let read = read.map_err(|error| poison(error.to_string()))?;
+    Ok((event, read))
+}
+
+/// What each trigger of the event's listener decides.
+///
+/// # Errors
+/// [`Error::Poison`] for what can never be decided; [`Error::Panicked`].
+pub(crate) async fn decide(app: &App, stored: &Stored) -> Result<Vec<Verdict>, Error> {
+    let (event, read) = read(app, stored).await?;
+    let listener = listener(app, &event).await?;
+    let triggers = find::triggers(&app.objects, &listener).await?;
+    let mut known = Known::default();
+    for _ in 0..ROUNDS_MAX {
+        let (subject, all, facts, asked) = (listener.clone(), triggers.clone(), known.clone(), read.clone());
+        // Evaluation only computes, for as long as its own limits let it.
+        let evaluated = tokio::task::spawn_blocking(move || evaluate(&subject, &all, &facts, &asked)).await;
+        let outcomes = evaluated.map_err(|_| Error::Panicked)?;
+        let needs: Vec<Need> = outcomes.iter().filter_map(|outcome| outcome.need().cloned()).collect();
+        if needs.is_empty() {
+            return Ok(outcomes.into_iter().map(verdict).collect());
+        }
+        for need in needs {
+            let found = find::find(&app.objects, &need).await?;
+            known.add(need, found);
+        }
+    }
+    Err(Error::Poison {
+        reason: format!("its triggers still ask for more after {ROUNDS_MAX} rounds"),
+    })
+}
+
+async fn listener(app: &App, event: &Event) -> Result<Listener, Error> {
+    let poison = |reason: &str| Error::Poison {
+        reason: format!("EventListener {} {reason}", event.summary.listener),
+    };
+    let kind = Kind::by_resource("triggers.tekton.dev", "eventlisteners").ok_or_else(|| poison("is not known"))?;
+    let key = Key::new(kind, &event.summary.namespace, &event.summary.listener);
+    let object = app.objects.get(&key).await?.ok_or_else(|| poison("was deleted"))?;
+    if object.metadata.uid.as_deref() != Some(event.summary.listener_uid.as_str()) {
+        return Err(poison("was deleted; another one has its name"));
+    }
+    Listener::read(&object).map_err(|error| poison(&error.to_string()))
+}
+
+fn verdict(outcome: TriggerOutcome) -> Verdict {
+    let text = outcome.decision.describe();
+    let objects = match outcome.decision {
+        Decision::Accepted { objects } => Some(objects),
+        _ => None,
+    };
+    Verdict {
+        namespace: outcome.namespace,
+        trigger: outcome.trigger,
+        accepted: objects.is_some(),
+        text,
+        warnings: outcome.warnings,
+        objects: objects.unwrap_or_default(),
+        made: Vec::new(),
+        error: String::new(),
+    }
+}

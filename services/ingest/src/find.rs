@@ -1,0 +1,79 @@
+//! Finding out what an evaluation needs to know.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use tidemill_objects::{Key, ListQuery, Objects, Scope};
+use tidemill_resources::{Kind, Object};
+use tidemill_triggers::{Found, Listener, Need, Reach, TRIGGERS_MAX, Trigger, reach};
+
+use crate::Error;
+
+/// Group of the kinds of triggers.
+const GROUP: &str = "triggers.tekton.dev";
+
+/// The answer to a need, as the store has it now.
+pub(crate) async fn find(objects: &Objects, need: &Need) -> Result<Found, Error> {
+    Ok(match need {
+        Need::Secret { namespace, name, key } => {
+            let kind = Kind::by_resource("", "secrets");
+            match get(objects, kind, namespace, name).await? {
+                Some(secret) => value(&secret, key),
+                None => Found::Absent,
+            }
+        }
+        Need::Object { kind, namespace, name } => {
+            let known = |known: &&Kind| known.group == GROUP && known.kind == kind;
+            let kind = Kind::all().iter().find(known);
+            match get(objects, kind, namespace, name).await? {
+                Some(object) => Found::Object(Box::new(object)),
+                None => Found::Absent,
+            }
+        }
+        Need::Call(_) => Found::Failed("only the built-in interceptors are asked by this version".to_owned()),
+    })
+}
+
+/// The Trigger objects a listener may have.
+pub(crate) async fn triggers(objects: &Objects, listener: &Listener) -> Result<Vec<Trigger>, Error> {
+    let namespaces: Vec<Option<String>> = match reach(listener) {
+        Reach::Nothing => return Ok(Vec::new()),
+        Reach::Namespaces(names) => names.into_iter().map(Some).collect(),
+        Reach::All => vec![None],
+    };
+    let mut found = Vec::new();
+    for namespace in namespaces {
+        let query = ListQuery {
+            scope: Scope::new(GROUP, "triggers", namespace.as_deref()),
+            limit: TRIGGERS_MAX,
+            ..ListQuery::default()
+        };
+        for object in objects.list(&query).await?.items {
+            match Trigger::read(&object) {
+                Ok(trigger) => found.push(trigger),
+                Err(error) => tracing::warn!(%error, "A Trigger is left out."),
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn get(objects: &Objects, kind: Option<&Kind>, namespace: &str, name: &str) -> Result<Option<Object>, Error> {
+    match kind {
+        Some(kind) => Ok(objects.get(&Key::new(kind, namespace, name)).await?),
+        None => Ok(None),
+    }
+}
+
+fn value(secret: &Object, key: &str) -> Found {
+    let field = |field: &str| secret.rest.get(field)?.get(key)?.as_str();
+    if let Some(text) = field("stringData") {
+        return Found::Secret(text.as_bytes().to_vec());
+    }
+    match field("data") {
+        None => Found::Absent,
+        Some(data) => match BASE64_STANDARD.decode(data) {
+            Ok(bytes) => Found::Secret(bytes),
+            Err(_) => Found::Failed("it is not base64".to_owned()),
+        },
+    }
+}

@@ -1,0 +1,126 @@
+//! One event, from its arrival to its end.
+
+use tidemill_bus::Stored;
+use tidemill_messages::event::{Outcome, Stage};
+use tidemill_messages::{envelope, subject};
+use tidemill_triggers::event_id;
+
+use crate::app::App;
+use crate::decide::decide;
+use crate::{Error, make, record};
+
+/// Tries of one event that did not come to their end before it is given up.
+pub(crate) const TRIES_MAX: u32 = 5;
+/// Writes to one outcome in one go; more means that others write it too.
+const ROUNDS_MAX: u32 = 16;
+
+/// Brings an event to its end. Safe to repeat and to run twice: every step is stored by
+/// compare-and-set, and starts from what is stored. `is_suspect`: it was delivered before.
+///
+/// # Errors
+/// What may pass by itself, and [`Error::Panicked`]: the event has to come again.
+pub(crate) async fn judge(app: &App, stored: &Stored, is_suspect: bool) -> Result<(), Error> {
+    let Some(subject) = subject::outcome_of_event(&stored.subject) else {
+        tracing::error!(subject = stored.subject, "A message is no event; it is dropped.");
+        return Ok(());
+    };
+    let mut is_counted = !is_suspect;
+    for _ in 0..ROUNDS_MAX {
+        let (sequence, before) = match record::last(&app.bus, &subject).await? {
+            Some((sequence, outcome)) => (sequence, outcome),
+            None => (
+                0,
+                Outcome {
+                    stage: Stage::Trying,
+                    ..blank(app, stored)
+                },
+            ),
+        };
+        if matches!(before.stage, Stage::Done | Stage::Dead) {
+            return Ok(());
+        }
+        let next = if is_counted {
+            advance(app, stored, before).await?
+        } else {
+            counted(before)
+        };
+        let next = Outcome {
+            at: app.bus.now(),
+            ..next
+        };
+        if record::write(&app.bus, &subject, &next, sequence).await? {
+            app.written()?;
+            is_counted = true;
+            tell(&next);
+        }
+    }
+    Err(Error::Contended { rounds: ROUNDS_MAX })
+}
+
+/// The same with one try more, or given up after too many.
+fn counted(before: Outcome) -> Outcome {
+    if before.retries >= TRIES_MAX {
+        let reason = format!("it did not come to its end in {TRIES_MAX} tries");
+        return Outcome {
+            stage: Stage::Dead,
+            reason,
+            ..before
+        };
+    }
+    Outcome {
+        retries: before.retries + 1,
+        ..before
+    }
+}
+
+async fn advance(app: &App, stored: &Stored, mut before: Outcome) -> Result<Outcome, Error> {
+    if before.stage == Stage::Decided {
+        make::make(app, key_of(stored), &mut before.triggers).await?;
+        return Ok(Outcome {
+            stage: Stage::Done,
+            ..before
+        });
+    }
+    match decide(app, stored).await {
+        Ok(triggers) => {
+            let is_done = triggers.iter().all(|verdict| verdict.objects.is_empty());
+            let stage = if is_done { Stage::Done } else { Stage::Decided };
+            Ok(Outcome {
+                stage,
+                triggers,
+                ..before
+            })
+        }
+        Err(error) if error.is_transient() || matches!(error, Error::Panicked | Error::Stopping) => Err(error),
+        Err(error) => Ok(Outcome {
+            stage: Stage::Dead,
+            reason: tidemill_telemetry::Chain(&error).to_string(),
+            ..before
+        }),
+    }
+}
+
+fn blank(app: &App, stored: &Stored) -> Outcome {
+    Outcome {
+        version: envelope::VERSION,
+        id: event_id(key_of(stored)),
+        stage: Stage::Trying,
+        at: app.bus.now(),
+        retries: 0,
+        reason: String::new(),
+        triggers: Vec::new(),
+    }
+}
+
+/// The dedupe key, which is the last token of the subject.
+fn key_of(stored: &Stored) -> &str {
+    stored.subject.rsplit('.').next().unwrap_or_default()
+}
+
+fn tell(outcome: &Outcome) {
+    match outcome.stage {
+        Stage::Done => tracing::info!(id = outcome.id, "An event came to its end."),
+        Stage::Dead => tracing::error!(id = outcome.id, reason = outcome.reason, "An event was given up."),
+        Stage::Trying | Stage::Decided => {}
+    }
+}

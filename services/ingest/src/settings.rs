@@ -1,0 +1,75 @@
+//! Settings of ingest, with their defaults.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+use tidemill_settings::{Secret, Size, Span};
+use tidemill_triggers::BODY_BYTES_MAX;
+
+/// Settings of ingest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where webhooks come in. Default `127.0.0.1:7781`; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whether it may listen on other addresses than loopback. Default no: there is no TLS here.
+    pub allow_remote: bool,
+    /// What credentials are sealed with before they are stored: 64 hexadecimal digits. No default;
+    /// `tidemill up` keeps one in its state directory.
+    pub seal_key: Secret,
+    /// Largest body. Default and most 10 MiB; larger ones are answered 413.
+    pub body: Size,
+    /// All headers of a request together. Default 64 KiB; more is answered 431.
+    pub headers: Size,
+    /// Time to send a request's body. Default 30 s.
+    pub body_timeout: Span,
+    /// Requests a second, over all listeners; as many may come at once. Default 2,000; more are
+    /// answered 429.
+    pub rate: u32,
+    /// Requests under way at once. Default 64; more are answered 503.
+    pub requests: usize,
+    /// Events evaluated at once. Default 16.
+    pub evaluations: usize,
+    /// How long an orderly stop waits for requests under way. Default 5 s.
+    pub stop_grace: Span,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7781)),
+            allow_remote: false,
+            seal_key: Secret::default(),
+            body: Size::new(BODY_BYTES_MAX as u64),
+            headers: Size::new(64 << 10),
+            body_timeout: Span::seconds(30),
+            rate: 2_000,
+            requests: 64,
+            evaluations: 16,
+            stop_grace: Span::seconds(5),
+        }
+    }
+}
+
+impl tidemill_settings::Settings for Settings {
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if !self.listen.ip().is_loopback() && !self.allow_remote {
+            let message = format!(
+                "{} is no loopback address; webhooks would travel unencrypted: set allow-remote if that is meant",
+                self.listen
+            );
+            problems.push(("listen", message));
+        }
+        let counts = [("requests", self.requests), ("evaluations", self.evaluations)];
+        for (key, value) in counts.into_iter().chain([("rate", self.rate as usize)]) {
+            if value == 0 {
+                problems.push((key, "must be at least 1".to_owned()));
+            }
+        }
+        if self.body.bytes() > BODY_BYTES_MAX as u64 {
+            problems.push(("body", "may be at most 10 MiB".to_owned()));
+        }
+        problems
+    }
+}

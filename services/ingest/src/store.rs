@@ -1,0 +1,152 @@
+//! Storing an event, once.
+
+use std::cell::Cell;
+
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use tidemill_bus::{Message, blob};
+use tidemill_messages::event::{Body, Event, SUMMARY, Summary};
+use tidemill_messages::{encode, envelope, subject};
+use tidemill_triggers::{Listener, Request, event_id, event_key, names};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::Error;
+use crate::address::Address;
+use crate::app::App;
+use crate::intake::{RETRY_AFTER_S, STORE_LIMIT};
+use crate::reply::{Accepted, Refusal};
+use crate::retry::until_done;
+
+/// Stores the event of a request; one that is stored already is accepted without another.
+pub(crate) async fn store(
+    app: &App,
+    address: Address,
+    listener: &Listener,
+    request: &Request,
+    traceparent: Option<&str>,
+) -> Result<Accepted, Refusal> {
+    let failed = |error: Error| {
+        tracing::warn!(error = %tidemill_telemetry::Chain(&error), "An event could not be stored.");
+        let message = "the event could not be stored; send it again";
+        Refusal::later(StatusCode::SERVICE_UNAVAILABLE, message, RETRY_AFTER_S)
+    };
+    let uid = listener.metadata.uid.clone().unwrap_or_default();
+    let key = event_key(&app.sealer.salted(&uid), request, &Uuid::new_v4().to_string());
+    let checked = listener.annotation(names::ANNOTATION_PAYLOAD_VALIDATION) != Some("false");
+    let event = event(app, &address, &uid, &key, request, checked)?;
+    let event = event.map_err(failed)?;
+    let id = event.summary.id.clone();
+    let message = message(&event, traceparent).map_err(failed)?;
+    let storing = until_done(&app.stopping, || publish(app, message.clone()));
+    let is_new = match timeout(STORE_LIMIT, storing).await {
+        Ok(stored) => stored.map_err(failed)?,
+        Err(_) => return Err(failed(Error::Stopping)),
+    };
+    tracing::info!(
+        id,
+        listener = address.listener,
+        namespace = address.namespace,
+        is_new,
+        "An event came in."
+    );
+    Ok(Accepted {
+        address,
+        listener_uid: uid,
+        id,
+    })
+}
+
+/// The event of a request, sealed. A body that cannot be evaluated is refused.
+fn event(
+    app: &App,
+    address: &Address,
+    uid: &str,
+    key: &str,
+    request: &Request,
+    checked: bool,
+) -> Result<Result<Event, Error>, Refusal> {
+    let (id, now) = (event_id(key), app.bus.now());
+    let read = tidemill_triggers::Event::read(request, id.clone(), now, checked)
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let origin = read.origin();
+    let summary = Summary {
+        id,
+        key: key.to_owned(),
+        namespace: address.namespace.clone(),
+        listener: address.listener.clone(),
+        listener_uid: uid.to_owned(),
+        received_at: now,
+        from: origin.forge,
+        event: origin.event,
+        branch: origin.branch,
+        revision: origin.revision,
+        repository: origin.repository,
+    };
+    let broken = Cell::new(false);
+    let sealed = request.headers.sealed(|value| {
+        app.sealer.seal(key, value).unwrap_or_else(|_| {
+            broken.set(true);
+            String::new()
+        })
+    });
+    if broken.get() {
+        return Ok(Err(Error::Random));
+    }
+    let body = match std::str::from_utf8(&request.body) {
+        Ok(text) => Body::Text(text.to_owned()),
+        Err(_) => Body::Base64(BASE64_STANDARD.encode(&request.body)),
+    };
+    Ok(Ok(Event {
+        version: envelope::VERSION,
+        summary,
+        url: request.url.clone(),
+        headers: sealed
+            .iter()
+            .map(|(name, values)| (name.to_owned(), values.to_vec()))
+            .collect(),
+        body,
+        checked,
+    }))
+}
+
+fn message(event: &Event, traceparent: Option<&str>) -> Result<Message, Error> {
+    let summary = &event.summary;
+    let subject = subject::event(&summary.namespace, &summary.listener_uid, &summary.key);
+    let payload = encode(&subject, event)?;
+    let shown = encode(&subject, summary)?;
+    let message = Message::new(subject, payload).expecting(0);
+    let message = message.header(SUMMARY, ascii(&String::from_utf8_lossy(&shown)));
+    Ok(match traceparent {
+        Some(parent) => message.header(envelope::TRACEPARENT, parent),
+        None => message,
+    })
+}
+
+/// JSON in ASCII: what is not is escaped, which JSON reads back.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            text.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    text
+}
+
+/// Stores an event; `false`: it was stored before. Safe to repeat.
+async fn publish(app: &App, message: Message) -> Result<bool, Error> {
+    let message = blob::attach(&app.bus, message).await?;
+    match app.bus.publish(message).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_conflict() => Ok(false),
+        // What is full stays full for longer than a sender waits.
+        Err(tidemill_bus::Error::Full { subject, limit }) => Err(Error::Full { subject, limit }),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,108 @@
+//! Taking events from the stream and bringing each to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidemill_bus::{Consumer, ConsumerSpec, Delivery};
+use tidemill_messages::stream::EVENTS;
+use tidemill_messages::subject;
+use tidemill_telemetry::Chain;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::Error;
+use crate::app::App;
+use crate::judge::judge;
+use crate::retry::until_done;
+
+/// Name of the durable consumer.
+const CONSUMER: &str = "ingest";
+/// An event that nobody works on for so long comes again.
+const ACK_WAIT: Duration = Duration::from_secs(30);
+/// How often work on an event is made known.
+const BEAT: Duration = Duration::from_secs(10);
+/// When an event comes again whose evaluation ended by a fault of its own.
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Evaluates events until ingest stops, then finishes those under way.
+pub(crate) async fn run(app: Arc<App>) -> Result<(), Error> {
+    let slots = Arc::new(Semaphore::new(app.settings.evaluations));
+    let tasks = TaskTracker::new();
+    let outcome = take(&app, &slots, &tasks).await;
+    tasks.close();
+    tasks.wait().await;
+    match outcome {
+        Err(Error::Stopping) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+async fn take(app: &Arc<App>, slots: &Arc<Semaphore>, tasks: &TaskTracker) -> Result<(), Error> {
+    let mut consumer = until_done(&app.stopping, || join(app)).await?;
+    loop {
+        // The semaphore is never closed.
+        let Ok(slot) = slots.clone().acquire_owned().await else {
+            return Ok(());
+        };
+        let batch = tokio::select! {
+            () = app.stopping.cancelled() => return Ok(()),
+            batch = consumer.next_batch(1) => batch?,
+        };
+        let mut slot = Some(slot);
+        for delivery in batch {
+            let (app, slot) = (app.clone(), slot.take());
+            tasks.spawn(async move {
+                work(&app, &delivery).await;
+                drop(slot);
+            });
+        }
+    }
+}
+
+/// Creates or joins the consumer. What ingest had taken before and not acknowledged comes at once.
+async fn join(app: &App) -> Result<Consumer, Error> {
+    let spec = ConsumerSpec {
+        stream: EVENTS.to_owned(),
+        name: CONSUMER.to_owned(),
+        filters: vec![subject::ALL_EVENTS.to_owned()],
+        ack_wait: ACK_WAIT,
+        max_ack_pending: (app.settings.evaluations * 4) as u64,
+        pinned: None,
+        from_start: true,
+    };
+    let consumer = app.bus.consumer(&spec).await?;
+    app.bus.reset_consumer(EVENTS, CONSUMER).await?;
+    Ok(consumer)
+}
+
+async fn work(app: &App, delivery: &Delivery) {
+    let beat = async {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            delivery.in_progress().await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = settle(app, delivery) => ended,
+        never = beat => never,
+    };
+    match ended {
+        Ok(()) => delivery.ack().await,
+        // Whoever comes next begins with it.
+        Err(Error::Stopping) => {}
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), subject = delivery.message.subject, "An event comes again.");
+            delivery.retry_after(FAULT_PAUSE).await;
+        }
+    }
+}
+
+/// What was delivered before may be what ended the process: it is tried alone.
+async fn settle(app: &App, delivery: &Delivery) -> Result<(), Error> {
+    let is_suspect = delivery.delivered > 1;
+    let (_alone, _beside) = match is_suspect {
+        true => (Some(app.suspicion.write().await), None),
+        false => (None, Some(app.suspicion.read().await)),
+    };
+    until_done(&app.stopping, || judge(app, &delivery.message, is_suspect)).await
+}

@@ -1,0 +1,180 @@
+//! Webhooks that came in, and what became of them.
+//!
+//! An event is stored once, before its sender is answered. Its outcome is written twice: what was
+//! decided, before anything is made; then what was made. Both lie on the same subject, the second by
+//! compare-and-set on the first.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Header of an event: its [`Summary`] as JSON in ASCII, so that lists read no bodies.
+pub const SUMMARY: &str = "Tidemill-Event";
+
+/// A webhook as it was received.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Version of this payload.
+    pub version: u64,
+    /// What lists show of it.
+    pub summary: Summary,
+    /// Path and query.
+    pub url: String,
+    /// Headers by canonical name; those that carry credentials are sealed.
+    pub headers: BTreeMap<String, Vec<String>>,
+    /// The body, as it came.
+    pub body: Body,
+    /// Whether the body has to be a JSON object.
+    pub checked: bool,
+}
+
+/// What lists show of an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The id its sender was told.
+    pub id: String,
+    /// Its dedupe key, in hex.
+    pub key: String,
+    /// Namespace of its EventListener.
+    pub namespace: String,
+    /// Name of its EventListener.
+    pub listener: String,
+    /// UID of its EventListener.
+    pub listener_uid: String,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// Whose webhook it is, such as `gitlab`; empty when unknown.
+    pub from: String,
+    /// What happened, such as `Push Hook`.
+    pub event: String,
+    /// Branch or tag.
+    pub branch: String,
+    /// Commit.
+    pub revision: String,
+    /// Repository.
+    pub repository: String,
+}
+
+/// A body: text where it is UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Body {
+    /// The text.
+    Text(String),
+    /// Other bytes, in base64.
+    Base64(String),
+}
+
+/// How far an event has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// Being evaluated again after a try that did not come to its end.
+    Trying,
+    /// Decided; what is to be made may not be made yet.
+    Decided,
+    /// Everything that can be made is made.
+    Done,
+    /// Given up: it cannot be evaluated.
+    Dead,
+}
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// Version of this payload.
+    pub version: u64,
+    /// Id of the event.
+    pub id: String,
+    /// How far it has come.
+    pub stage: Stage,
+    /// When this was written.
+    pub at: Timestamp,
+    /// Tries that were begun after the first did not come to its end.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+    /// Why it was given up; empty otherwise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What each trigger decided.
+    pub triggers: Vec<Verdict>,
+}
+
+/// What one trigger decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// Namespace of the trigger.
+    pub namespace: String,
+    /// Its name; empty for one without a name.
+    pub trigger: String,
+    /// Whether its objects are to be made.
+    pub accepted: bool,
+    /// Why, in one line.
+    pub text: String,
+    /// What its author should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// What is to be made, while [`Stage::Decided`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<Value>,
+    /// What was made, once [`Stage::Done`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<Made>,
+    /// Why not everything was made; empty otherwise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+/// An object that was made for an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Made {
+    /// Its kind, such as `PipelineRun`.
+    pub kind: String,
+    /// Its namespace; empty for objects of the cluster.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn payloads_of_version_1_are_read() {
+        let summary = json!({
+            "id": "e", "key": "ab", "namespace": "ci", "listener": "el", "listenerUid": "u",
+            "receivedAt": "2026-11-23T13:05:02Z", "from": "gitlab", "event": "Push Hook", "branch": "main",
+            "revision": "3f2c", "repository": "a/b",
+        });
+        let event = json!({
+            "version": 1, "summary": summary, "url": "/ci/el", "headers": {"X-Gitlab-Event": ["Push Hook"]},
+            "body": {"text": "{}"}, "checked": true,
+        });
+        let read: Event = serde_json::from_value(event.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), event);
+        let outcome = json!({
+            "version": 1, "id": "e", "stage": "done", "at": "2026-11-23T13:05:02Z", "triggers": [{
+                "namespace": "ci", "trigger": "push", "accepted": true, "text": "accepted, 1 objects",
+                "made": [{"kind": "PipelineRun", "namespace": "ci", "name": "run-x", "uid": "u"}],
+            }],
+        });
+        let read: Outcome = serde_json::from_value(outcome.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), outcome);
+    }
+}
