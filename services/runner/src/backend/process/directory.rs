@@ -26,6 +26,11 @@ const END_LIMIT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// Times a removal is tried while processes that are ending still write.
 const REMOVALS: usize = 5;
 
+/// Extension of a directory that has no name yet.
+const MAKING: &str = "making";
+/// Extension of a directory that is being removed.
+const REMOVING: &str = "removing";
+
 /// Where one attempt lies.
 #[derive(Clone, Debug)]
 pub(super) struct Directory {
@@ -65,12 +70,16 @@ impl Directory {
         let mut builder = DirBuilder::new();
         builder.mode(0o700);
         builder.recursive(true).create(self.attempts())?;
-        builder.recursive(false).create(&self.path)?;
+        let making = self.path.with_extension(MAKING);
+        remove_tree(&making)?;
+        builder.recursive(false).create(&making)?;
         let name = Name {
             attempt: self.key.clone(),
             supervisor,
         };
-        fs::write(self.path.join(NAME), serde_json::to_vec(&name)?)
+        fs::write(making.join(NAME), serde_json::to_vec(&name)?)?;
+        // It comes with its name or not at all: nobody could tell whose a nameless one is.
+        fs::rename(&making, &self.path)
     }
 
     /// Waits until its name is on the disk: before anything is started in it.
@@ -169,11 +178,17 @@ pub(super) async fn keys(attempts: PathBuf) -> Result<Vec<AttemptKey>, Error> {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             other => other?,
         };
-        let names = entries.flatten().filter_map(|entry| {
-            let text = fs::read(entry.path().join(NAME)).ok()?;
-            serde_json::from_slice::<Name>(&text).ok()
-        });
-        Ok(names.map(|name| name.attempt).collect())
+        let mut keys = Vec::new();
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == REMOVING) {
+                // A remover died; the next sweep tries again what fails now.
+                remove_tree(&path).ok();
+            } else if let Ok(text) = fs::read(path.join(NAME)) {
+                keys.extend(serde_json::from_slice::<Name>(&text).map(|name| name.attempt));
+            }
+        }
+        Ok(keys)
     });
     read.await.map_err(place(action.clone()))?.map_err(place(action))
 }
@@ -223,8 +238,20 @@ fn boot_id() -> String {
     text.trim().to_owned()
 }
 
-/// Removes a tree, also below directories that forbid it.
+/// Removes an attempt's directory. It is given another name first, so that a remover that dies leaves
+/// nothing that looks like an attempt, and the next sweep can tell what is left.
 fn remove_all(path: &Path) -> std::io::Result<()> {
+    let removing = path.with_extension(REMOVING);
+    remove_tree(&removing)?;
+    match fs::rename(path, &removing) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => remove_tree(&removing),
+    }
+}
+
+/// Removes a tree, also below directories that forbid it.
+fn remove_tree(path: &Path) -> std::io::Result<()> {
     let mut last = Ok(());
     for _ in 0..REMOVALS {
         last = fs::remove_dir_all(path);
