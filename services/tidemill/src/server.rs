@@ -1,9 +1,10 @@
-//! Everything beside nats-server in one process: gateway, intake, planner, runner.
+//! Everything beside nats-server in one process: gateway, ingest, intake, planner, runner.
 
 mod backends;
 mod banner;
 mod bus;
 mod gateway;
+mod ingest;
 mod parts;
 mod running;
 mod service;
@@ -53,6 +54,7 @@ pub(crate) struct Server {
     parts: Parts,
     backends: (String, String),
     address: String,
+    webhooks: String,
     // The last to go: until then nobody else may start on the directory.
     _lock: Lock,
 }
@@ -64,6 +66,7 @@ struct Assembled {
     parts: Parts,
     backends: (String, String),
     address: String,
+    webhooks: String,
     token: String,
 }
 
@@ -94,6 +97,7 @@ impl Server {
             parts: assembled.parts,
             backends: assembled.backends,
             address: assembled.address,
+            webhooks: assembled.webhooks,
             _lock: lock,
         };
         if let Err(error) = state.announce(&server.address, &assembled.token) {
@@ -119,10 +123,13 @@ impl Server {
         if options.needs_backend {
             backends.must_be_some()?;
         }
+        let ingest = ingest::bind(&settings.ingest(state)?, &bus, &objects).await?;
+        let webhooks = format!("http://{}/<namespace>/<listener>", ingest.local_addr());
         let address = format!("http://{}", gateway.local_addr());
         let told = (backends.names(), backends.missing.join("; "));
         let mut parts = Parts::default();
         parts.front("gateway", |shutdown| gateway.serve(shutdown));
+        parts.front("ingest", |shutdown| ingest.serve(shutdown));
         parts.front("intake", |shutdown| tidemill_planner::run_intake(bus.clone(), shutdown));
         parts.front("planner", |shutdown| {
             tidemill_planner::run(settings.planner.clone(), bus.clone(), objects.clone(), shutdown)
@@ -135,14 +142,16 @@ impl Server {
             parts,
             backends: told,
             address,
+            webhooks,
             token: gateway_settings.token.expose().to_owned(),
         })
     }
 
-    /// The five lines that tell what there is.
+    /// The lines that tell what there is.
     pub(crate) fn banner(&self, palette: Palette) -> String {
         let banner = banner::Banner {
             address: &self.address,
+            webhooks: &self.webhooks,
             kubeconfig: &self.state.kubeconfig(),
             backends: &self.backends.0,
             missing: &self.backends.1,

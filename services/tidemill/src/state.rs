@@ -126,6 +126,14 @@ impl StateDir {
     pub(crate) fn token(&self) -> Result<String, Error> {
         secret(&self.path.join("token"))
     }
+
+    /// What the credentials of webhooks are sealed with; made on first use.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn seal_key(&self) -> Result<String, Error> {
+        secret(&self.path.join("seal-key"))
+    }
 }
 
 /// The secret in this file, made on first use, readable by its owner only.

@@ -1,4 +1,4 @@
-//! The five lines of `tidemill up`.
+//! The lines of `tidemill up`.
 
 use std::path::Path;
 
@@ -7,6 +7,8 @@ use crate::output::Palette;
 /// What they say.
 pub(super) struct Banner<'a> {
     pub(super) address: &'a str,
+    /// Where webhooks are sent to.
+    pub(super) webhooks: &'a str,
     pub(super) kubeconfig: &'a Path,
     /// Backends that were found.
     pub(super) backends: &'a str,
@@ -20,6 +22,7 @@ impl Banner<'_> {
     pub(super) fn text(&self, palette: Palette) -> String {
         let lines = [
             ("address", self.address.to_owned()),
+            ("webhooks", self.webhooks.to_owned()),
             ("kubeconfig", self.kubeconfig.display().to_string()),
             ("backends", format!("{} ({})", self.backends, self.missing)),
             ("state", format!("{}, {}", self.state.display(), self.nats)),
@@ -39,9 +42,10 @@ mod tests {
     use crate::output::Palette;
 
     #[test]
-    fn there_are_five_lines() {
+    fn there_is_a_line_for_each_thing() {
         let banner = Banner {
             address: "http://127.0.0.1:7117",
+            webhooks: "http://127.0.0.1:7781/<namespace>/<listener>",
             kubeconfig: Path::new("/s/kubeconfig"),
             backends: "process",
             missing: "docker: no daemon",
@@ -51,6 +55,7 @@ mod tests {
         assert_eq!(
             banner.text(Palette::PLAIN),
             " address     http://127.0.0.1:7117
+ webhooks    http://127.0.0.1:7781/<namespace>/<listener>
  kubeconfig  /s/kubeconfig
  backends    process (docker: no daemon)
  state       /s, nats-server 2.15.2 (private, port 4250)

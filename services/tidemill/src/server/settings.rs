@@ -10,12 +10,13 @@ use crate::error::Error;
 use crate::state::StateDir;
 
 /// Sections a settings file may have.
-const SECTIONS: [&str; 4] = ["gateway", "planner", "runner", "streams"];
+const SECTIONS: [&str; 5] = ["gateway", "ingest", "planner", "runner", "streams"];
 
 /// What was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     gateway: tidemill_gateway::Settings,
+    ingest: tidemill_ingest::Settings,
     /// The planner's.
     pub(crate) planner: tidemill_planner::Settings,
     runner: tidemill_runner::Settings,
@@ -55,6 +56,7 @@ impl Settings {
         let mut problems = Problems::default();
         let settings = Self {
             gateway: sources.read("gateway", &mut problems),
+            ingest: sources.read("ingest", &mut problems),
             planner: sources.read("planner", &mut problems),
             runner: sources.read("runner", &mut problems),
             streams: sources.read("streams", &mut problems),
@@ -82,6 +84,18 @@ impl Settings {
             Some(store) => limits.clone().fitting(store.bytes()),
             None => limits.clone(),
         }
+    }
+
+    /// The webhooks'; sealed with the state directory's key unless the settings have one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn ingest(&self, state: &StateDir) -> Result<tidemill_ingest::Settings, Error> {
+        let mut settings = self.ingest.clone();
+        if settings.seal_key.expose().is_empty() {
+            settings.seal_key = Secret::new(state.seal_key()?);
+        }
+        Ok(settings)
     }
 
     /// The runner's, completed by the state directory unless the settings name another.
