@@ -48,7 +48,7 @@ bench-check: build ## The same, compared with the aims; exits 1 when one is miss
 
 .PHONY: prepare
 prepare:
-	@deploy/tools/prepare cc git python3 setpriv ps awk
+	@deploy/tools/prepare cc git python3 setpriv ps awk xargs
 
 .PHONY: clean
 clean: ## Remove what was built here (the tool cache stays)
