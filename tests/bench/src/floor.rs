@@ -20,7 +20,7 @@ const PAYLOAD_BYTES: usize = 512;
 /// The stream the floors publish into.
 pub(crate) async fn prepare(bus: &Bus) -> Result<()> {
     Ok(bus
-        .ensure_stream(&StreamSpec::plain("floor", &["floor.>"], 256 * 1024 * 1024))
+        .ensure_stream(&StreamSpec::plain("floor", &["floor.>"], 64 * 1024 * 1024))
         .await?)
 }
 

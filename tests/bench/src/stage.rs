@@ -13,6 +13,8 @@ use crate::stamp::{self, Stamp};
 
 /// How long a measured run may take.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
+/// What the streams may take of the kit's nats-server.
+const STORE: &str = "700MiB";
 /// How long `up` may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(20);
 
@@ -33,7 +35,9 @@ impl Stage {
         // A step has a /tmp of its own: what it runs lies beside the stamps.
         fs::copy(program("tidemill-bench")?, folder.path().join("stamps/tidemill-bench"))?;
         let server = NatsServer::start()?;
-        let mut up = Running::start(command(&folder.path().join("state"), &["up", "--nats", &server.url()])?)?;
+        let mut up = command(&folder.path().join("state"), &["up", "--nats", &server.url()])?;
+        up.env("TIDEMILL_STREAMS_STORE", STORE);
+        let mut up = Running::start(up)?;
         up.wait_until_says("Ctrl-C", READY_LIMIT)?;
         Ok(Self {
             _up: up,
