@@ -1,6 +1,6 @@
 //! The state machines of run and task: what happens to a run when a fact arrives.
 //!
-//! Pure: no clock, no randomness, no I/O. [`step`] takes a [`Fact`] with its time and gives a
+//! Pure: no clock, no randomness, no I/O. [`step()`] takes a [`Fact`] with its time and gives a
 //! [`Decision`]: changes, which are already applied to the state, and effects, which the caller
 //! performs after it has stored the decision. Replaying the changes of all decisions gives the same
 //! state; payloads of effects ([`start_task`], [`project_run`], [`project_task_run`],

@@ -16,7 +16,7 @@ pub enum Reach {
     All,
 }
 
-/// The namespaces whose Trigger objects have to be given to [`crate::evaluate`].
+/// The namespaces whose Trigger objects have to be given to [`crate::evaluate()`].
 #[must_use]
 pub fn reach(listener: &Listener) -> Reach {
     let own = listener.namespace();
