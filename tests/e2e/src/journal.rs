@@ -60,6 +60,19 @@ impl Journal {
         Ok(())
     }
 
+    /// Waits until this TaskRun is shown as running.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub fn wait_until_shown(&self, task_run: &str) -> Result<()> {
+        let is_running = || {
+            let found = get(&self.state(), "default", &["taskrun", task_run]);
+            found.is_ok_and(|found| found["status"]["conditions"][0]["reason"] == "Running")
+        };
+        ensure!(wait_until(RUN_LIMIT, is_running), "{task_run} is not shown as running");
+        Ok(())
+    }
+
     /// Waits for the end of the run and checks that it ended as if nothing had happened: Succeeded,
     /// every step begun once and ended once.
     ///

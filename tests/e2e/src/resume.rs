@@ -60,6 +60,8 @@ fn up_is_killed() -> Result<()> {
 fn up_is_stopped() -> Result<()> {
     let journal = Journal::new()?;
     let mut up = started(&journal)?;
+    // What runs is told from the TaskRuns, which follow within a quarter of a second.
+    journal.wait_until_shown("run-slow")?;
     let said = up.process.stop()?;
     ensure!(said.contains("slow"), "it does not say what goes on running:\n{said}");
     drop(up);
