@@ -46,6 +46,14 @@ bench: build ## Measure, each figure beside its floor; table and raw data in tar
 bench-check: build ## The same, compared with the aims; exits 1 when one is missed
 	$(nats); cargo build --release -p tidemill-bench; target/release/tidemill-bench --check
 
+.PHONY: cluster-up
+cluster-up: ## A real Kubernetes of one node on this machine, as root (the first time builds it: ten minutes)
+	@tests/cluster/up
+
+.PHONY: cluster-down
+cluster-down: ## End it and all that it left
+	@tests/cluster/down
+
 .PHONY: prepare
 prepare:
 	@deploy/tools/prepare cc git python3 setpriv ps awk xargs

@@ -1,0 +1,3 @@
+module k8s.local/greeting
+
+go 1.14

@@ -1,0 +1,97 @@
+# Making images from the machine's own programs, without an engine and without pulling; sourced. Uses $dir.
+#
+# An image is a folder below images/ with `make ROOT`, which fills the file system, and `image.json`, its names and
+# its configuration. It is made again only when that folder or what it is made from changed.
+
+# new_root ROOT: the folders and files that any program expects.
+new_root() {
+  local root=$1
+  mkdir -p "$root"/{bin,etc/ssl/certs,home,lib64,proc,root,run,sys,tmp,usr/bin,var/tmp,dev}
+  chmod 1777 "$root/tmp" "$root/var/tmp"
+  printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$root/etc/passwd"
+  printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+  printf 'hosts: files dns\npasswd: files\ngroup: files\n' >"$root/etc/nsswitch.conf"
+}
+
+# add_busybox ROOT: a static busybox under all of its names.
+add_busybox() {
+  local root=$1 applet
+  cp "$(command -v busybox)" "$root/bin/busybox"
+  for applet in $("$root/bin/busybox" --list); do
+    [ -e "$root/bin/$applet" ] || ln -s busybox "$root/bin/$applet"
+  done
+  ln -sf ../../bin/env "$root/usr/bin/env"
+}
+
+# add_programs ROOT PATH...: files at their own paths, with the shared libraries they need.
+add_programs() {
+  local root=$1 path library
+  shift
+  for path in "$@"; do
+    mkdir -p "$root$(dirname "$path")"
+    cp -L "$path" "$root$path"
+    # A static program has none.
+    { ldd "$path" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*' || true; } | while read -r library; do
+      [ -e "$root$library" ] || { mkdir -p "$root$(dirname "$library")" && cp -L "$library" "$root$library"; }
+    done
+  done
+}
+
+# add_trust ROOT: the certificate authority of the test beside those of the machine.
+add_trust() {
+  cat /etc/ssl/certs/ca-certificates.crt "$dir/trust/ca.crt" >"$1/etc/ssl/certs/ca-certificates.crt"
+}
+
+# pack ROOT IMAGE.JSON ARCHIVE: the archive that `docker load` and `ctr images import` take.
+pack() {
+  local root=$1 description=$2 archive=$3 work=$3.parts
+  rm -rf "$work"
+  mkdir -p "$work"
+  tar --create --directory "$root" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --file "$work/layer.tar" .
+  python3 - "$description" "$work" "$(sha256sum "$work/layer.tar" | cut -d' ' -f1)" <<'PYTHON'
+import json, sys
+description, work, layer = sys.argv[1:]
+image = json.load(open(description))
+config = {"architecture": "amd64", "os": "linux", "created": "1970-01-01T00:00:00Z", "config": image.get("config", {}),
+          "rootfs": {"type": "layers", "diff_ids": ["sha256:" + layer]}, "history": []}
+json.dump(config, open(work + "/config.json", "w"))
+json.dump([{"Config": "config.json", "RepoTags": image["names"], "Layers": ["layer.tar"]}], open(work + "/manifest.json", "w"))
+PYTHON
+  tar --create --directory "$work" --file "$archive.partial" config.json manifest.json layer.tar
+  rm -rf "$work"
+  mv "$archive.partial" "$archive"
+}
+
+# image_key NAME: changes with whatever goes into the image.
+image_key() {
+  {
+    cat "$here/images/$1"/* "$here/images/git/make" "$here/lib/images.sh" "$tree/deploy/tools/helm" "$dir/trust/ca.crt"
+    dpkg-query --show docker.io containerd runc git openssh-server lighttpd docker-registry busybox-static 2>/dev/null || true
+  } | sha256sum | cut -d' ' -f1
+}
+
+# make_image NAME: makes images/NAME into $dir/images/NAME.tar when it is not there as it should be; prints the archive.
+make_image() {
+  local name=$1 archive=$dir/images/$1.tar root key
+  key=$(image_key "$name")
+  if [ "$(cat "$archive.key" 2>/dev/null)" != "$key" ]; then
+    root=$dir/images/$name.root
+    rm -rf "$root"
+    new_root "$root"
+    (. "$here/images/$name/make" "$root") >&2
+    pack "$root" "$here/images/$name/image.json" "$archive"
+    rm -rf "$root"
+    echo "$key" >"$archive.key"
+  fi
+  echo "$archive"
+}
+
+# import_image NAME: into the node's containerd, when it is not there already.
+import_image() {
+  local name=$1 archive
+  archive=$(make_image "$name")
+  if [ "$(cat "$dir/containerd/imported.$name" 2>/dev/null)" != "$(cat "$archive.key")" ]; then
+    ctr_cluster images import --snapshotter overlayfs "$archive" >/dev/null
+    cp "$archive.key" "$dir/containerd/imported.$name"
+  fi
+}
