@@ -13,11 +13,18 @@ new_root() {
   printf 'hosts: files dns\npasswd: files\ngroup: files\n' >"$root/etc/nsswitch.conf"
 }
 
-# add_busybox ROOT: a static busybox under all of its names.
+# add_busybox ROOT: busybox under all of its names. Debian's package is unpacked, not installed, as the machine may have
+# another. (Its wget ends with a fault when it is given -T.)
 add_busybox() {
-  local root=$1 applet
-  cp "$(command -v busybox)" "$root/bin/busybox"
-  for applet in $("$root/bin/busybox" --list); do
+  local root=$1 unpacked=$dir/images/busybox.package applet
+  if [ ! -x "$unpacked/bin/busybox" ]; then
+    mkdir -p "$unpacked"
+    (cd "$unpacked" && apt-get download -qq busybox 2>/dev/null && dpkg --extract busybox_*.deb .)
+  fi
+  add_programs "$unpacked/closure" "$unpacked/bin/busybox"
+  cp -a "$unpacked/closure$unpacked/bin/busybox" "$root/bin/busybox"
+  cp -a "$unpacked/closure/lib" "$unpacked/closure/lib64" "$root/"
+  for applet in $("$unpacked/bin/busybox" --list); do
     [ -e "$root/bin/$applet" ] || ln -s busybox "$root/bin/$applet"
   done
   ln -sf ../../bin/env "$root/usr/bin/env"
