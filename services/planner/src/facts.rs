@@ -132,6 +132,12 @@ fn engine_fact(at: Timestamp, stored: &Stored, body: FactBody) -> Result<Fact, E
             claim: claim_sequence(&stored.subject),
             message,
         },
+        FactBody::ReleaseObserved { task, attempt, report } => Fact::ReleaseObserved {
+            at,
+            task,
+            attempt,
+            report,
+        },
         FactBody::VolumeFailed { claim, message } => Fact::VolumeFailed { at, claim, message },
         // Read with its object, by the caller; without it the deadlines are all there is to look at.
         FactBody::SpecChanged { .. } => Fact::Due { at },

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tidemill_bus::Message;
 use tidemill_engine::{Effect, ResolveRequest, RunState};
 use tidemill_messages::envelope::{DECISION_ID, DISPATCH, TRACEPARENT};
-use tidemill_messages::{AttemptKey, CancelReason, encode, subject};
+use tidemill_messages::{AttemptKey, CancelReason, DeployStage, encode, subject};
 use tidemill_resources::Object;
 
 use crate::record::Record;
@@ -28,6 +28,8 @@ pub(crate) struct Outbox {
     pub(crate) starts: Vec<Start>,
     pub(crate) cancels: Vec<(AttemptKey, CancelReason)>,
     pub(crate) wake: Option<Timestamp>,
+    /// What the deployer is told.
+    pub(crate) deploys: Vec<Message>,
     pub(crate) resolves: Vec<ResolveRequest>,
     pub(crate) remove_volumes: Vec<String>,
     /// Task (`None`: the run) and whether its status changes no more.
@@ -73,12 +75,26 @@ impl Outbox {
                 let key = AttemptKey::new(state.uid(), task.clone(), *attempt);
                 self.cancels.push((key, *reason));
             }
+            Effect::ReportDeploy { task, attempt, stage } => match deploy(state, record, task, *attempt, *stage) {
+                Ok(message) => self.deploys.push(message),
+                Err(Error::Engine(error)) => tracing::warn!(%error, "The deployer is not told of an attempt."),
+                Err(error) => return Err(error),
+            },
             Effect::Wake { at } => self.wake = Some(*at),
             Effect::Project { task, last } => *self.projections.entry(task.clone()).or_default() |= last,
             Effect::Finish => self.finish = true,
         }
         Ok(())
     }
+}
+
+/// The message that tells the deployer how far an attempt is.
+fn deploy(state: &RunState, record: &Record, task: &str, attempt: u32, stage: DeployStage) -> Result<Message, Error> {
+    let subject = subject::deploy(&AttemptKey::new(state.uid(), task, attempt), stage);
+    let report = tidemill_engine::deploy_report(state, task, attempt, stage)?;
+    Ok(Message::new(subject.clone(), encode(&subject, &report)?)
+        .header(TRACEPARENT, &record.traceparent)
+        .header(DECISION_ID, &record.id))
 }
 
 /// The message that starts an attempt. The same record and state give the same bytes.

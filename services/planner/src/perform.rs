@@ -24,9 +24,21 @@ impl Planner {
             .cancels
             .iter()
             .map(|(key, reason)| self.cancel(key, *reason, &outbox.traceparent));
-        let (cancelled, woken) = futures::join!(try_join_all(cancels), self.wake(run_uid, outbox.wake));
+        let deploys = outbox.deploys.iter().map(|message| self.publish_once(message));
+        let (cancelled, woken, told) = futures::join!(
+            try_join_all(cancels),
+            self.wake(run_uid, outbox.wake),
+            try_join_all(deploys)
+        );
         cancelled?;
+        told?;
         woken
+    }
+
+    /// Publishes what has a subject of its own: what is there already is this message.
+    async fn publish_once(&self, message: &Message) -> Result<(), Error> {
+        let message = self.attach(message.clone().expecting(0)).await?;
+        retry::publish(&self.bus, message, &self.stopping).await.map(drop)
     }
 
     async fn publish_starts(&self, starts: &[Start]) -> Result<(), Error> {
@@ -37,9 +49,7 @@ impl Planner {
 
     pub(crate) async fn publish_start(&self, start: &Start) -> Result<(), Error> {
         if start.dispatch == 0 {
-            let message = self.attach(start.message.clone().expecting(0)).await?;
-            // What is there already is this task.
-            return retry::publish(&self.bus, message, &self.stopping).await.map(drop);
+            return self.publish_once(&start.message).await;
         }
         loop {
             let subject = &start.message.subject;

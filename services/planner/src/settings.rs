@@ -32,6 +32,13 @@ pub struct Settings {
     pub default_timeout: Span,
     /// Class of tasks that name none. Default `process`.
     pub default_class: String,
+    /// How long a run waits for the deployer to say what became of a release that one of its tasks
+    /// failed to deploy; `0s`: there is no deployer. Default 30 s; `tidemill up` without a cluster
+    /// does not wait.
+    pub release_wait: Span,
+    /// Whether the deployer rolls failed releases back where neither the run nor its task says so by
+    /// the annotation `tidemill.dev/rollback`. Default no.
+    pub rollback: bool,
     /// References looked up at the same time. Default 16.
     pub concurrent_resolves: usize,
     /// Objects written at the same time for one run. Default 32.
@@ -60,6 +67,8 @@ impl Default for Settings {
             matrix_combinations_max: limits.matrix_combinations_max,
             default_timeout: Span::seconds(3600),
             default_class: limits.default_class,
+            release_wait: Span::seconds(30),
+            rollback: limits.rollback,
             concurrent_resolves: 16,
             concurrent_writes: 32,
             retention_runs: 1000,
@@ -73,15 +82,20 @@ impl Default for Settings {
 impl Settings {
     /// What new runs are decided with.
     pub(crate) fn limits(&self) -> Limits {
-        let millis = i64::try_from(self.default_timeout.duration().as_millis()).unwrap_or(i64::MAX);
         Limits {
             started_tasks_max: self.started_tasks_max,
             matrix_combinations_max: self.matrix_combinations_max,
-            default_timeout: Duration::from_millis(millis),
+            default_timeout: engine_duration(self.default_timeout),
             default_class: self.default_class.clone(),
+            release_wait: engine_duration(self.release_wait),
+            rollback: self.rollback,
             ..Limits::default()
         }
     }
+}
+
+fn engine_duration(span: Span) -> Duration {
+    Duration::from_millis(i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX))
 }
 
 impl tidemill_settings::Settings for Settings {
@@ -125,7 +139,11 @@ mod tests {
     #[test]
     fn defaults_make_sense_and_zero_does_not() {
         assert_eq!(Settings::default().problems(), []);
-        assert_eq!(Settings::default().limits(), Limits::default());
+        let waiting = Limits {
+            release_wait: Duration::from_secs(30),
+            ..Limits::default()
+        };
+        assert_eq!(Settings::default().limits(), waiting);
         let settings = Settings {
             cached_runs: 0,
             lost_after: Span::seconds(1),

@@ -132,7 +132,7 @@ impl Server {
         parts.front("ingest", |shutdown| ingest.serve(shutdown));
         parts.front("intake", |shutdown| tidemill_planner::run_intake(bus.clone(), shutdown));
         parts.front("planner", |shutdown| {
-            tidemill_planner::run(settings.planner.clone(), bus.clone(), objects.clone(), shutdown)
+            tidemill_planner::run(settings.planner_alone(), bus.clone(), objects.clone(), shutdown)
         });
         parts.runner(Runner::new(runner, bus.clone(), backends.found));
         objects.ready().await.map_err(Error::service("objects"))?;

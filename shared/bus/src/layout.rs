@@ -40,6 +40,8 @@ pub struct Limits {
     pub events_bytes: u64,
     /// Webhooks older than so many seconds go. Default 14 days.
     pub events_age_s: u64,
+    /// What became of releases; the oldest go. Default 256 MiB.
+    pub releases_bytes: u64,
     /// Replicas of each stream. Default 1.
     pub replicas: usize,
 }
@@ -57,6 +59,7 @@ impl Default for Limits {
             logs_age_s: 7 * DAY_S,
             events_bytes: GIB,
             events_age_s: 14 * DAY_S,
+            releases_bytes: 256 * MIB,
             replicas: 1,
         }
     }
@@ -83,7 +86,7 @@ impl Limits {
         self.clone().each_bytes().into_iter().map(|bytes| *bytes).sum()
     }
 
-    fn each_bytes(&mut self) -> [&mut u64; 8] {
+    fn each_bytes(&mut self) -> [&mut u64; 9] {
         [
             &mut self.objects_bytes,
             &mut self.facts_bytes,
@@ -93,6 +96,7 @@ impl Limits {
             &mut self.blobs_bytes,
             &mut self.logs_bytes,
             &mut self.events_bytes,
+            &mut self.releases_bytes,
         ]
     }
 }
@@ -172,6 +176,14 @@ fn with_limits(name: &str, plain: StreamSpec, limits: &Limits) -> StreamSpec {
             max_age: Some(Duration::from_secs(limits.events_age_s)),
             ..plain
         },
+        // Two of a subject: the life of a release of that name before this one is the last that is
+        // asked for.
+        stream::RELEASES => StreamSpec {
+            max_messages_per_subject: 2,
+            max_bytes: limits.releases_bytes,
+            discard: Discard::Old,
+            ..plain
+        },
         // `SUBJECTS` and this function are tested to name the same streams.
         _ => plain,
     }
@@ -193,13 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn only_timers_logs_and_events_drop_what_is_old() {
+    fn only_timers_logs_events_and_releases_drop_what_is_old() {
         let dropping: Vec<String> = specs(&Limits::default())
             .into_iter()
             .filter(|spec| spec.discard == Discard::Old || spec.max_age.is_some())
             .map(|spec| spec.name)
             .collect();
-        assert_eq!(dropping, [stream::TIMERS, stream::LOGS, stream::EVENTS]);
+        assert_eq!(
+            dropping,
+            [stream::TIMERS, stream::LOGS, stream::EVENTS, stream::RELEASES]
+        );
     }
 
     #[test]

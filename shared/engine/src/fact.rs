@@ -1,7 +1,7 @@
 //! What the engine is told.
 
 use jiff::Timestamp;
-use tidemill_messages::AttemptOutcome;
+use tidemill_messages::{AttemptOutcome, ReleaseReport};
 use tidemill_resources::task_run::StepState;
 
 use crate::resolution::Resolution;
@@ -79,6 +79,18 @@ pub enum Fact {
         /// What happened to it.
         message: String,
     },
+    /// What became of the release that an attempt was to deploy; answers
+    /// [`crate::Effect::ReportDeploy`].
+    ReleaseObserved {
+        /// Now.
+        at: Timestamp,
+        /// Key of the task.
+        task: String,
+        /// Attempt.
+        attempt: u32,
+        /// What is known of the release.
+        report: ReleaseReport,
+    },
     /// A claim from a template could not be created.
     VolumeFailed {
         /// Now.
@@ -106,6 +118,7 @@ impl Fact {
             | Self::AttemptStarted { at, .. }
             | Self::AttemptFinished { at, .. }
             | Self::AttemptReturned { at, .. }
+            | Self::ReleaseObserved { at, .. }
             | Self::VolumeFailed { at, .. }
             | Self::Due { at } => *at,
         }
@@ -121,6 +134,7 @@ impl Fact {
             Self::AttemptStarted { task, attempt, .. } => format!("AttemptStarted of {task:?}/{attempt}"),
             Self::AttemptFinished { task, attempt, .. } => format!("AttemptFinished of {task:?}/{attempt}"),
             Self::AttemptReturned { task, attempt, .. } => format!("AttemptReturned of {task:?}/{attempt}"),
+            Self::ReleaseObserved { task, attempt, .. } => format!("ReleaseObserved of {task:?}/{attempt}"),
             Self::VolumeFailed { claim, .. } => format!("VolumeFailed of {claim:?}"),
             Self::Due { .. } => "Due".to_owned(),
         }

@@ -8,6 +8,7 @@
 
 mod child;
 mod decision;
+mod deploy;
 mod error;
 mod fact;
 mod guard;
@@ -26,6 +27,7 @@ mod substitution;
 mod task;
 
 pub use decision::{CancelCause, Change, Decision, Effect, Stop, Verdict};
+pub use deploy::deploy_report;
 pub use error::Error;
 pub use fact::Fact;
 pub use limits::Limits;

@@ -17,6 +17,13 @@ pub struct Limits {
     pub default_class: String,
     /// Priority of tasks that name none, 0 to 9. Default 5.
     pub default_priority: u8,
+    /// How long a run waits to hear what became of a release that one of its tasks failed to
+    /// deploy; zero: there is no deployer to say so. Default zero.
+    #[serde(default)]
+    pub release_wait: Duration,
+    /// Whether the deployer rolls failed releases back where neither run nor task says. Default no.
+    #[serde(default)]
+    pub rollback: bool,
 }
 
 impl Default for Limits {
@@ -27,6 +34,8 @@ impl Default for Limits {
             default_timeout: Duration::from_mins(60),
             default_class: "process".to_owned(),
             default_priority: 5,
+            release_wait: Duration::default(),
+            rollback: false,
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod check;
 mod claim;
 pub(crate) mod graph;
 mod questions;
+pub(crate) mod release;
 pub(crate) mod source;
 mod timeouts;
 
@@ -72,6 +73,10 @@ pub(crate) struct Node {
     pub(crate) continues: bool,
     /// Time limit of an attempt; `None` is no limit.
     pub(crate) timeout: Option<Duration>,
+    /// Whether it deploys a release.
+    pub(crate) deploys: bool,
+    /// Tasks that deploy and whose status its guards ask for; it is decided also when they fail.
+    pub(crate) awaits: Vec<u32>,
 }
 
 /// A result that a task reads.
@@ -126,6 +131,7 @@ impl Plan {
         check::workspaces(&plan, run)?;
         check::task_run_specs(&plan, run)?;
         plan.nodes = plan.build_nodes(run, resolution, graph, default_timeout)?;
+        plan.mark_releases(resolution);
         check::expressions(&plan)?;
         check::results(&plan, resolution)?;
         check::optional_workspaces(&plan, resolution)?;
@@ -152,6 +158,8 @@ impl Plan {
                 successors: edges.successors,
                 continues: self.continues(task, &scope)?,
                 timeout: timeouts::of_task(run, task, default_timeout),
+                deploys: false,
+                awaits: Vec::new(),
             });
         }
         Ok(nodes)

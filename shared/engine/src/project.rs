@@ -3,6 +3,7 @@
 mod claim;
 mod conclusion;
 mod condition;
+mod release;
 mod results;
 mod run;
 mod task_run;

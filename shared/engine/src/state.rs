@@ -5,6 +5,7 @@ mod children;
 mod counts;
 mod live;
 mod phase;
+mod release;
 mod results;
 mod snapshot;
 
@@ -24,7 +25,9 @@ use crate::run_object::RunObject;
 
 pub(crate) use counts::Counts;
 use live::Live;
+pub(crate) use live::after;
 pub(crate) use phase::{End, NodePhase, Presence, Stage, Stopped};
+pub(crate) use release::{Fallen, Hearing, ReleasePhase};
 pub(crate) use results::{Ends, Results};
 use snapshot::Snapshot;
 
@@ -49,6 +52,8 @@ pub struct RunState {
     pub(crate) nodes: Vec<NodePhase>,
     pub(crate) children: Vec<Child>,
     pub(crate) queue: VecDeque<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) releases: Vec<release::Release>,
     #[serde(skip)]
     pub(crate) live: Live,
 }
@@ -73,6 +78,7 @@ impl RunState {
             nodes: Vec::new(),
             children: Vec::new(),
             queue: VecDeque::new(),
+            releases: Vec::new(),
             live: Live::default(),
         }
     }
@@ -132,7 +138,10 @@ impl RunState {
             return None;
         }
         let attempts = self.live.deadlines.first().map(|(at, _)| *at);
-        [self.run_deadline(), attempts].into_iter().flatten().min()
+        [self.run_deadline(), attempts, self.release_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What the run still has to ask, given what it knows and `more`.

@@ -5,6 +5,7 @@ mod attempt;
 mod due;
 mod finish;
 mod observe;
+mod release;
 mod turn;
 mod volume;
 
@@ -76,6 +77,12 @@ pub fn step(state: &mut RunState, fact: &Fact, limits: &Limits) -> Result<Decisi
         ) => {
             turn.child_changed(fact, name, uid, status.as_deref(), *deleting)?;
         }
+        (
+            Stage::Running,
+            Fact::ReleaseObserved {
+                task, attempt, report, ..
+            },
+        ) => turn.release_observed(fact, task, *attempt, report)?,
         (Stage::Running, Fact::VolumeFailed { claim, message, .. }) => turn.volume_failed(fact, claim, message)?,
         (Stage::Running, Fact::Due { .. }) => turn.due()?,
         // Late, or repeated.

@@ -18,7 +18,7 @@ use crate::run_object::RunObject;
 use crate::state::RunState;
 use crate::substitution::walk;
 
-pub(crate) use identity::{annotation, label_value, of as identity_of};
+pub(crate) use identity::{annotation, label_value, of as identity_of, run_reference};
 pub(crate) use pod_settings::pod_settings;
 pub use queries::{Dispatch, dispatch, in_flight, task_keys};
 
@@ -84,6 +84,13 @@ pub(crate) fn build(subject: &Subject<'_>) -> Result<Built, Refusal> {
         params,
         workspaces,
     })
+}
+
+/// The parameters of a task's attempt, defaults included; `None` if they cannot be had.
+pub(crate) fn params(subject: &Subject<'_>) -> Option<crate::params::Values> {
+    let spec = subject.plan.task_spec(subject.node, &subject.state.resolution);
+    let given = inputs::task_run_params(subject).ok()?;
+    inputs::values(subject, &spec, &given).ok()
 }
 
 /// The command for an attempt. It is the same however often it is asked for.

@@ -6,6 +6,7 @@ use tidemill_resources::task_run::StepState;
 
 use crate::identity::RunKind;
 use crate::outcome::AttemptOutcome;
+use crate::release::ReleaseReport;
 
 /// A fact as it lies in stream `facts`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,6 +96,17 @@ pub enum FactBody {
         attempt: u32,
         /// What happened to it.
         message: String,
+    },
+    /// What became of the release that an attempt was to deploy (deployer). Subject
+    /// `….release.<stage>`, expected sequence 0.
+    #[serde(rename_all = "camelCase")]
+    ReleaseObserved {
+        /// Pipeline task's key.
+        task: String,
+        /// Attempt.
+        attempt: u32,
+        /// What is known of the release.
+        report: ReleaseReport,
     },
     /// A claim from a template could not be created. Subject `….volume-<claim>`.
     #[serde(rename_all = "camelCase")]

@@ -16,9 +16,11 @@ pub const BLOBS: &str = "blobs";
 pub const LOGS: &str = "logs";
 /// Webhooks that came in, and what became of them. Written by ingest only.
 pub const EVENTS: &str = "events";
+/// What became of releases. Written by the deployer only.
+pub const RELEASES: &str = "releases";
 
 /// The subjects of each stream.
-pub const SUBJECTS: [(&str, &[&str]); 8] = [
+pub const SUBJECTS: [(&str, &[&str]); 9] = [
     (OBJECTS, &["object.>"]),
     (FACTS, &["fact.>"]),
     (RUNS, &["run.>"]),
@@ -27,4 +29,5 @@ pub const SUBJECTS: [(&str, &[&str]); 8] = [
     (BLOBS, &["blob.>"]),
     (LOGS, &["log.>"]),
     (EVENTS, &["event.>", "outcome.>"]),
+    (RELEASES, &["release.>", "watching.*"]),
 ];

@@ -2,6 +2,7 @@
 
 use crate::envelope::Error;
 use crate::identity::{AttemptKey, Partition, partition_of};
+use crate::release::{DeployStage, ReleaseName, ReleaseStatus};
 
 /// Longest token; longer text is an error of the caller (Kubernetes names have at most 253).
 pub const MAX_TOKEN_BYTES: usize = 768;
@@ -181,6 +182,57 @@ pub fn attempt_of_command(subject: &str) -> Option<AttemptKey> {
     })
 }
 
+/// `run.<p>.<run uid>.deploy.<task>.<attempt>.<stage>`.
+pub fn deploy(key: &AttemptKey, stage: DeployStage) -> String {
+    let (partition, run) = (partition_of(&key.run_uid), token(&key.run_uid));
+    format!(
+        "run.{partition}.{run}.deploy.{}.{}.{}",
+        token(&key.task),
+        key.attempt,
+        stage.as_str()
+    )
+}
+
+/// What planners say about attempts that deploy: the filter of the deployer's consumer.
+pub const ALL_DEPLOYS: &str = "run.*.*.deploy.>";
+
+/// `release.<namespace>.<name>.<revision>.<status>`.
+pub fn release(release: &ReleaseName, revision: u32, status: ReleaseStatus) -> String {
+    format!(
+        "release.{}.{}.{revision}.{status}",
+        token(&release.namespace),
+        token(&release.name)
+    )
+}
+
+/// All events of a release.
+pub fn events_of_release(release: &ReleaseName) -> String {
+    format!("release.{}.{}.>", token(&release.namespace), token(&release.name))
+}
+
+/// All events of the releases of a namespace.
+pub fn releases_of_namespace(namespace: &str) -> String {
+    format!("release.{}.>", token(namespace))
+}
+
+/// Release, revision and status that a subject of stream `releases` names.
+pub fn parse_release(subject: &str) -> Option<(ReleaseName, u32, ReleaseStatus)> {
+    let parts: Vec<&str> = subject.split('.').collect();
+    let ["release", namespace, name, revision, status] = parts[..] else {
+        return None;
+    };
+    let release = ReleaseName {
+        namespace: text(namespace)?,
+        name: text(name)?,
+    };
+    Some((release, revision.parse().ok()?, ReleaseStatus::of(status)?))
+}
+
+/// `watching.<namespace>`: since when the deployer watches it.
+pub fn watching(namespace: &str) -> String {
+    format!("watching.{}", token(namespace))
+}
+
 /// `claim.<run uid>.<task>.<attempt>`.
 pub fn claim(key: &AttemptKey) -> String {
     format!("claim.{}.{}.{}", token(&key.run_uid), token(&key.task), key.attempt)
@@ -309,6 +361,15 @@ mod tests {
         ] {
             assert_eq!(run_uid_of(&subject).as_deref(), Some("u-1"), "{subject}");
         }
+        let name = ReleaseName {
+            namespace: "kube-ops".to_owned(),
+            name: "a.b".to_owned(),
+        };
+        assert_eq!(
+            parse_release(&release(&name, 7, ReleaseStatus::PendingUpgrade)),
+            Some((name, 7, ReleaseStatus::PendingUpgrade))
+        );
+        assert_eq!(run_uid_of(&deploy(&key, DeployStage::Ended)).as_deref(), Some("u-1"));
         let event = event("ci", "u.1", "ab");
         assert_eq!(outcome_of_event(&event), Some(outcome("ci", "u.1", "ab")));
         assert_eq!(outcome_of_event("fact.ci"), None);

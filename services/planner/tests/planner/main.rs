@@ -12,6 +12,7 @@ mod life;
 mod lost;
 mod purge;
 mod real;
+mod releases;
 mod retention;
 mod runs;
 mod timers;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tidemill_bus::layout::Limits;
-use tidemill_settings::{Problems, Secret, Size, Sources};
+use tidemill_settings::{Problems, Secret, Size, Sources, Span};
 
 use crate::error::Error;
 use crate::state::StateDir;
@@ -27,7 +27,7 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 struct Streams {
-    /// What all streams together may hold. Default: 26.5 GiB, or what a private server has room for.
+    /// What all streams together may hold. Default: 26.75 GiB, or what a private server has room for.
     store: Option<Size>,
 }
 
@@ -96,6 +96,14 @@ impl Settings {
             settings.seal_key = Secret::new(state.seal_key()?);
         }
         Ok(settings)
+    }
+
+    /// The planner's where no deployer runs: there is nobody to wait for.
+    pub(crate) fn planner_alone(&self) -> tidemill_planner::Settings {
+        tidemill_planner::Settings {
+            release_wait: Span::seconds(0),
+            ..self.planner.clone()
+        }
     }
 
     /// The runner's, completed by the state directory unless the settings name another.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tidemill_messages::AttemptOutcome;
+use tidemill_messages::{AttemptOutcome, ReleaseReport};
 use tidemill_resources::Param;
 use tidemill_resources::meta::ConditionStatus;
 use tidemill_resources::pipeline_run::{PipelineRunResult, SkipReason};
@@ -133,6 +133,42 @@ pub enum Change {
         /// More, for people.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         message: String,
+    },
+    /// A task failed to deploy a release; the run waits to hear what became of it.
+    ReleaseAwaited {
+        /// Key of the task.
+        task: String,
+        /// The attempt that failed.
+        attempt: u32,
+        /// For how long.
+        until: Timestamp,
+    },
+    /// What became of the release is known.
+    ReleaseHeard {
+        /// Key of the task.
+        task: String,
+        /// What is known.
+        report: Box<ReleaseReport>,
+    },
+    /// Nobody said in time what became of the release.
+    ReleaseUnheard {
+        /// Key of the task.
+        task: String,
+    },
+    /// The tasks that were to mend the release are over; the run waits to hear what they achieved.
+    ReleaseClosing {
+        /// Key of the task.
+        task: String,
+        /// For how long.
+        until: Timestamp,
+    },
+    /// Nothing more is awaited about the release.
+    ReleaseSettled {
+        /// Key of the task.
+        task: String,
+        /// The last word; `None`: it was not heard in time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<Box<ReleaseReport>>,
     },
     /// All tasks are over, `finally` begins.
     FinallyStarted {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tidemill_messages::CancelReason;
+use tidemill_messages::{CancelReason, DeployStage};
 
 use crate::resolution::ResolveRequest;
 
@@ -42,6 +42,16 @@ pub enum Effect {
         attempt: u32,
         /// Why.
         reason: CancelReason,
+    },
+    /// Publish [`crate::deploy_report`]: the deployer hears of an attempt that deploys a release. Its
+    /// answer, where the run waits for one, is a [`crate::Fact::ReleaseObserved`].
+    ReportDeploy {
+        /// Key of the task.
+        task: String,
+        /// Attempt.
+        attempt: u32,
+        /// How far the attempt is.
+        stage: DeployStage,
     },
     /// Set the run's timer, instead of the one before; answered by [`crate::Fact::Due`].
     Wake {

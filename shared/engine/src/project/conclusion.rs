@@ -1,11 +1,13 @@
 //! How a run ends, and how it stands before: its condition.
 
+use std::borrow::Cow;
+
 use tidemill_messages::RunKind;
 use tidemill_resources::meta::{Condition, ConditionStatus};
 use tidemill_resources::pipeline_run::PipelineRunResult;
 
 use super::condition::stamped;
-use super::results;
+use super::{release, results};
 use crate::decision::Stop;
 use crate::state::{NodePhase, RunState, Stage};
 
@@ -32,7 +34,7 @@ impl RunState {
                 .as_ref()
                 .map(|stopped| stopped.message.clone())
                 .unwrap_or_default(),
-            _ => self.tally(),
+            _ => self.tally() + &release::told(self),
         };
         let (results, problem) = results::of_run(self);
         match problem {
@@ -44,14 +46,14 @@ impl RunState {
             },
             _ => Conclusion {
                 status,
-                reason: reason.to_owned(),
+                reason: reason.into_owned(),
                 message,
                 results,
             },
         }
     }
 
-    fn verdict_of_run(&self) -> (ConditionStatus, &str) {
+    fn verdict_of_run(&self) -> (ConditionStatus, Cow<'_, str>) {
         let counts = &self.live.counts;
         let reason = match self.stop() {
             Some(Stop::Cancelled) => "Cancelled",
@@ -59,13 +61,21 @@ impl RunState {
             Some(Stop::VolumeFailed) => "CouldntCreateWorkspacePVC",
             _ if counts.invalid > 0 => self.invalid_reason(),
             _ if counts.timed_out > 0 => "PipelineRunTimeout",
-            _ if counts.failed > 0 => "Failed",
+            _ if counts.failed > 0 => return (ConditionStatus::False, self.failed_reason()),
             Some(Stop::GracefullyCancelled | Stop::GracefullyStopped) => "Cancelled",
             _ if counts.cancelled > 0 => "Cancelled",
-            _ if counts.skipped > 0 => return (ConditionStatus::True, "Completed"),
-            _ => return (ConditionStatus::True, "Succeeded"),
+            _ if counts.skipped > 0 => return (ConditionStatus::True, "Completed".into()),
+            _ => return (ConditionStatus::True, "Succeeded".into()),
         };
-        (ConditionStatus::False, reason)
+        (ConditionStatus::False, reason.into())
+    }
+
+    /// `Failed`, or what became of the release that was not deployed.
+    fn failed_reason(&self) -> Cow<'static, str> {
+        match self.fallen() {
+            Some(fallen) => release::reason(&fallen),
+            None => "Failed".into(),
+        }
     }
 
     /// Reason of the first task that could not run.
@@ -140,7 +150,7 @@ impl RunState {
                 Some(child) if child.exists() => return self.child_condition(child),
                 _ => ("Started", String::new()),
             },
-            (Stage::Running, _) => (self.running_reason(), self.tally()),
+            (Stage::Running, _) => (self.running_reason(), self.tally() + &release::told(self)),
             (Stage::Pending, Some(RunKind::TaskRun)) => ("TaskRunPending", self.pending_message("TaskRun")),
             (Stage::Pending, _) => ("PipelineRunPending", self.pending_message("PipelineRun")),
             (Stage::Resolving, Some(RunKind::TaskRun)) => {

@@ -8,7 +8,7 @@ use tidemill_resources::names as known;
 use tidemill_resources::pipeline_run::{ChildReference, SkippedTask};
 use tidemill_resources::{PipelineRunStatus, PipelineSpec, TaskRunStatus};
 
-use super::{ProjectedStatus, RunStatus, task_run};
+use super::{ProjectedStatus, RunStatus, release, task_run};
 use crate::guard;
 use crate::plan::Plan;
 use crate::resolution::Answer;
@@ -48,6 +48,7 @@ pub fn project_run(state: &RunState) -> ProjectedStatus {
         annotations = plan.annotations.clone();
         annotations.retain(|key: &String, _| !key.starts_with("kubectl.kubernetes.io/"));
         labels.insert(known::LABEL_PIPELINE.to_owned(), label_value(&plan.name));
+        annotations.extend(release::touched(state, plan));
     }
     ProjectedStatus {
         status: RunStatus::PipelineRun(Box::new(status)),

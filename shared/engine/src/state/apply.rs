@@ -1,6 +1,7 @@
 //! Changes applied: the only place where the state changes.
 
 mod attempt;
+mod release;
 mod stop;
 
 use std::sync::Arc;
@@ -60,6 +61,11 @@ impl RunState {
                 self.settle(task, NodePhase::Invalid { reason, message })?;
             }
             Change::Stopped { stop, message } => self.stopped(*stop, message)?,
+            Change::ReleaseAwaited { task, attempt, until } => self.await_release(task, *attempt, *until)?,
+            Change::ReleaseHeard { task, report } => self.hear_release(task, report)?,
+            Change::ReleaseUnheard { task } => self.give_up_release(task)?,
+            Change::ReleaseClosing { task, until } => self.close_release(task, *until)?,
+            Change::ReleaseSettled { task, report } => self.settle_release(task, report.as_deref())?,
             Change::FinallyStarted { at } => self.start_finally(*at)?,
             Change::Over {
                 at,

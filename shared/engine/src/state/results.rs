@@ -8,6 +8,7 @@ use super::{NodePhase, RunState};
 use crate::child::Child;
 use crate::decision::Verdict;
 use crate::plan::graph;
+use crate::plan::release::status_of;
 use crate::substitution::{Lookup, OutOfRange, Picked, pick};
 
 /// Results of tasks as variables `tasks.<task>.…`.
@@ -38,11 +39,16 @@ impl Lookup for Results<'_> {
             .first()
             .and_then(Child::outcome)
             .map(|outcome| &outcome.results);
-        pick(name, rest, |wanted| {
+        let found = pick(name, rest, |wanted| {
             results?
                 .iter()
                 .find(|result| result.name == wanted)
                 .map(|result| &result.value)
+        })?;
+        // What a failed deployment did not get to write itself.
+        Ok(match found {
+            None if status_of(name).is_some() => self.0.release_status(*node).map(|text| Picked::Text(text.into())),
+            found => found,
         })
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::live::Live;
+use super::release::Release;
 use super::{End, NodePhase, Presence, RunState, Stage, Stopped};
 use crate::child::Child;
 use crate::error::Error;
@@ -33,6 +34,8 @@ pub(super) struct Snapshot {
     nodes: Vec<NodePhase>,
     children: Vec<Child>,
     queue: VecDeque<u32>,
+    #[serde(default)]
+    releases: Vec<Release>,
 }
 
 impl TryFrom<Snapshot> for RunState {
@@ -55,6 +58,7 @@ impl TryFrom<Snapshot> for RunState {
             nodes: stored.nodes,
             children: stored.children,
             queue: stored.queue,
+            releases: stored.releases,
             live: Live::default(),
         };
         if state.started_at.is_some() {

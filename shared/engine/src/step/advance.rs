@@ -11,7 +11,7 @@ use crate::guard::{self, Guarded};
 use crate::matrix;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
-use crate::state::{NodePhase, Stage};
+use crate::state::{Hearing, NodePhase, Stage};
 use crate::task;
 
 impl Turn<'_> {
@@ -36,7 +36,7 @@ impl Turn<'_> {
             if !self.state.live.ready.is_empty() {
                 continue;
             }
-            if self.state.live.graph_left > 0 {
+            if self.state.live.graph_left > 0 || self.state.awaits_release() || self.close_releases()? {
                 return Ok(());
             }
             if self.state.live.finally_left == 0 {
@@ -58,7 +58,13 @@ impl Turn<'_> {
                 continue;
             }
             let task = plan.task_name(node).to_owned();
-            match guard::look(self.state, plan, node) {
+            let guarded = match self.state.hearing(&plan.nodes[node as usize].awaits) {
+                Hearing::Known => guard::look(self.state, plan, node),
+                Hearing::Late => Guarded::Skip(SkipReason::Stopping),
+                // It comes again when the status is known.
+                Hearing::Awaited => continue,
+            };
+            match guarded {
                 Guarded::Run => runnable.push(node),
                 Guarded::Skip(reason) => self.change(Change::Skipped { task, reason })?,
                 Guarded::Invalid(message) => invalid.push((task, message)),
@@ -146,6 +152,7 @@ impl Turn<'_> {
             attempt: 0,
             dispatch: 0,
         });
+        self.deploy_started(node, key, 0);
         self.touch(key, false);
         Ok(())
     }

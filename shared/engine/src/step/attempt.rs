@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use tidemill_messages::{AttemptOutcome, CancelReason, Ending};
 use tidemill_resources::task_run::StepState;
 
+use super::release;
 use super::turn::Turn;
 use crate::child::{Child, Phase};
 use crate::decision::{CancelCause, Change, Effect, Stop, Verdict};
@@ -64,6 +65,8 @@ impl Turn<'_> {
         let verdict = self.verdict(child, outcome);
         let mut outcome = Box::new(outcome.clone());
         task::lift_results(self.state, node, &mut outcome);
+        let deploys = self.state.plan().is_some_and(|plan| plan.nodes[node as usize].deploys);
+        let own_status = if deploys { release::own_status(&outcome) } else { None };
         self.change(Change::Ended {
             task: task.to_owned(),
             attempt,
@@ -71,6 +74,9 @@ impl Turn<'_> {
             verdict,
             outcome,
         })?;
+        if deploys {
+            self.deploy_ended(node, task, attempt, (verdict, own_status))?;
+        }
         let is_retry = matches!(verdict, Verdict::Retried | Verdict::Rerun);
         if is_retry {
             self.effect(Effect::StartTask {
@@ -78,6 +84,7 @@ impl Turn<'_> {
                 attempt: attempt + 1,
                 dispatch: 0,
             });
+            self.deploy_started(node, task, attempt + 1);
         }
         self.touch(task, !is_retry);
         self.consequence(node)?;

@@ -26,6 +26,7 @@ impl Turn<'_> {
         {
             self.stop(stop, "")?;
         }
+        self.releases_due()?;
         for task in self.state.attempts_due(now) {
             self.end_attempt(&task, CancelCause::Timeout)?;
         }

@@ -60,7 +60,7 @@ impl Subject<'_> {
 }
 
 /// The run, as commands name it.
-pub(super) fn run_reference(subject: &Subject<'_>) -> RunReference {
+pub(crate) fn run_reference(subject: &Subject<'_>) -> RunReference {
     RunReference {
         kind: subject.plan.kind,
         namespace: subject.run.namespace().to_owned(),

@@ -48,6 +48,9 @@ pub(crate) struct Case {
     /// Attempts at once.
     #[serde(default)]
     started_max: Option<u32>,
+    /// How long the run waits for the deployer; absent: there is none.
+    #[serde(default)]
+    release_wait: tidemill_resources::Duration,
     /// By task, or task and attempt (`a/1`): how attempts end; others succeed.
     #[serde(default)]
     outcomes: BTreeMap<String, String>,
@@ -71,6 +74,7 @@ impl Case {
         };
         let mut limits = Limits::default();
         limits.started_tasks_max = self.started_max.unwrap_or(limits.started_tasks_max);
+        limits.release_wait = self.release_wait;
         World::new(self.object(), shelf, limits)
     }
 
@@ -122,7 +126,8 @@ impl Case {
 
     /// `wait 1h`, `due`, `wake` (wait for the timer), `status Cancelled`, `delete`,
     /// `finish a fails`, `return a 7`, `start a`, `cancel-child run-a`, `delete-child run-a`,
-    /// `volume-fails pvc-1`.
+    /// `volume-fails pvc-1`, `release a failed 5` and more ([`crate::words::release`]; `release/1` of
+    /// a later attempt).
     fn event(&self, world: &mut World, event: &str) {
         let (verb, rest) = event.split_once(' ').unwrap_or((event, ""));
         let fact = match verb {
@@ -170,6 +175,7 @@ impl Case {
                 steps: Vec::new(),
             },
             "cancel-child" | "delete-child" => child_changed(world, rest, verb == "delete-child"),
+            "release" | "release/1" => crate::words::release(rest, u32::from(verb == "release/1"), world.now),
             "volume-fails" => Fact::VolumeFailed {
                 at: world.now,
                 claim: rest.to_owned(),

@@ -9,6 +9,7 @@ mod facts;
 mod model;
 mod pace;
 mod properties;
+mod releases;
 mod shape;
 mod words;
 mod world;

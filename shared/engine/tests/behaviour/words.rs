@@ -1,7 +1,8 @@
 //! How an attempt ends, in words.
 
-use jiff::Timestamp;
-use tidemill_messages::{AttemptOutcome, Ending};
+use jiff::{SignedDuration, Timestamp};
+use tidemill_engine::Fact;
+use tidemill_messages::{AttemptOutcome, Ending, ReleaseName, ReleaseReport, ReleaseStatus, Rollback};
 use tidemill_resources::ParamValue;
 use tidemill_resources::task_run::{StepState, TaskRunResult};
 
@@ -66,5 +67,41 @@ pub(crate) fn outcome(words: &str, at: Timestamp) -> AttemptOutcome {
         steps: of_steps.into_iter().filter_map(step_state).collect(),
         sidecars: Vec::new(),
         results: results.collect(),
+    }
+}
+
+/// What the deployer says of a task's release: `task status revision`, then how going back stands:
+/// nothing, `running 4` (for 5 minutes), `done 4`, `refused`. Status `none`: there is no release.
+pub(crate) fn release(words: &str, attempt: u32, at: Timestamp) -> Fact {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let number = |index: usize| words[index].parse().unwrap();
+    let rollback = match words.get(3).copied() {
+        None => Rollback::None,
+        Some("running") => Rollback::Running {
+            task_run: "back".to_owned(),
+            to: number(4),
+            until: at + SignedDuration::from_mins(5),
+        },
+        Some("done") => Rollback::Done { to: number(4) },
+        Some("refused") => Rollback::Failed {
+            message: "no revision was verified".to_owned(),
+        },
+        Some(other) => panic!("unknown state of a rollback {other:?}"),
+    };
+    let report = ReleaseReport {
+        release: ReleaseName {
+            namespace: "ops".to_owned(),
+            name: "demo".to_owned(),
+        },
+        revision: number(2),
+        status: ReleaseStatus::of(words[1]),
+        cause: "as seen".to_owned(),
+        rollback,
+    };
+    Fact::ReleaseObserved {
+        at,
+        task: words[0].to_owned(),
+        attempt,
+        report,
     }
 }

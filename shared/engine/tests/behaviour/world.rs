@@ -108,6 +108,11 @@ impl World {
             Effect::CancelTask { task, attempt, reason } => {
                 self.effects.push(format!("cancel {task}/{attempt} {reason:?}"))
             }
+            Effect::ReportDeploy { task, attempt, stage } => {
+                let report = tidemill_engine::deploy_report(&self.state, task, *attempt, *stage).unwrap();
+                assert_eq!((report.attempt, report.stage), (*attempt, *stage));
+                self.effects.push(format!("report {task}/{attempt} {}", stage.as_str()));
+            }
             Effect::RemoveVolume { claim } => self.effects.push(format!("remove {claim}")),
             Effect::Finish => self.effects.push("finish".to_owned()),
             Effect::Project { task: Some(task), .. } => {

@@ -26,6 +26,8 @@ impl RunState {
         // The limit of `finally` passes when the graph is done: there is nothing to skip in it.
         for node in 0..end {
             match self.nodes[node as usize] {
+                NodePhase::Waiting if stop == Stop::TaskFailed && self.is_spared(&plan.nodes[node as usize].awaits) => {
+                }
                 NodePhase::Waiting => self.finish_node(
                     node,
                     NodePhase::Skipped {
