@@ -58,7 +58,23 @@ pub(crate) fn parse(inputs: &[Input], strict: bool) -> Result<ManifestSet, Error
         .iter()
         .map(|(name, bytes)| manifest::File { name, bytes })
         .collect();
-    ManifestSet::parse(&files, &limits, strict).map_err(|problems| report(&problems))
+    let mut set = ManifestSet::parse(&files, &limits, strict).map_err(|problems| report(&problems))?;
+    check_triggers(&mut set, strict)?;
+    Ok(set)
+}
+
+/// Checks the kinds of triggers as the server will.
+fn check_triggers(set: &mut ManifestSet, strict: bool) -> Result<(), Error> {
+    let mut found = Vec::new();
+    for manifest in &set.manifests {
+        let problems = tidemill_triggers::validate(&manifest.object);
+        found.extend(problems.into_iter().map(|problem| manifest.locate(problem)));
+    }
+    if found.iter().any(|diagnostic| strict || diagnostic.problem.is_error()) {
+        return Err(report(&found));
+    }
+    set.warnings.extend(found);
+    Ok(())
 }
 
 /// All problems as one text, errors counted.
@@ -153,5 +169,20 @@ mod tests {
         };
         assert!(report.contains("a.yaml") && report.contains("b.yaml"), "{report}");
         assert!(count >= 2);
+    }
+
+    #[test]
+    fn triggers_are_checked_before_they_are_sent() {
+        let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+        let text = "apiVersion: triggers.tekton.dev/v1beta1\nkind: TriggerTemplate\nmetadata: {name: a}\nspec:\n  params: [{name: sha}]\n  resourcetemplates:\n    - apiVersion: v1\n      kind: ConfigMap\n      metadata: {name: $(tt.params.shaa)}\n";
+        std::fs::write(file.path(), text).unwrap();
+        let Err(Error::Files { report, count }) = read(&[Input(file.path().to_owned())]) else {
+            panic!("it is not valid")
+        };
+        assert!(
+            report.contains("document 1, spec.resourcetemplates[0]") && report.contains("shaa"),
+            "{report}"
+        );
+        assert_eq!(count, 1);
     }
 }

@@ -21,22 +21,36 @@ pub(crate) fn admit(value: Value, old: Option<&Object>, strict: bool) -> Result<
     let names = Names::of(&value)?;
     let operation = old.map_or(Operation::Create, |old| Operation::Update { old });
     match admission::admit(value, operation, strict) {
-        Ok(admitted) => Ok(Admitted {
-            object: admitted.object,
-            warnings: admitted.warnings.iter().map(ToString::to_string).collect(),
-        }),
-        Err(rejected) => Err(Error::Invalid {
-            group: names.group,
-            kind: names.kind,
-            name: names.name,
-            causes: rejected
-                .problems
-                .into_iter()
-                .filter(Problem::is_error)
-                .map(cause)
-                .collect(),
-        }),
+        Ok(mut admitted) => {
+            let of_triggers = triggers(&admitted.object, old);
+            if of_triggers.iter().any(|problem| is_fault(problem, strict)) {
+                return Err(names.invalid(of_triggers, strict));
+            }
+            admitted.warnings.extend(of_triggers);
+            Ok(Admitted {
+                object: admitted.object,
+                warnings: admitted.warnings.iter().map(ToString::to_string).collect(),
+            })
+        }
+        Err(rejected) => Err(names.invalid(rejected.problems, false)),
     }
+}
+
+/// What is wrong with a kind of triggers. What was stored before a rule was made may still be
+/// labelled and deleted: only what is new in it is looked at.
+fn triggers(object: &Object, old: Option<&Object>) -> Vec<Problem> {
+    let is_same = |old: &Object| {
+        old.rest.get("spec") == object.rest.get("spec") && old.metadata.annotations == object.metadata.annotations
+    };
+    match old {
+        Some(old) if is_same(old) => Vec::new(),
+        _ => tidemill_triggers::validate(object),
+    }
+}
+
+/// Whether the object is refused for it; in strict mode warnings are about unknown fields.
+fn is_fault(problem: &Problem, strict: bool) -> bool {
+    strict || problem.is_error()
 }
 
 /// What an error about an object calls it.
@@ -47,6 +61,19 @@ struct Names {
 }
 
 impl Names {
+    fn invalid(self, problems: Vec<Problem>, strict: bool) -> Error {
+        Error::Invalid {
+            group: self.group,
+            kind: self.kind,
+            name: self.name,
+            causes: problems
+                .into_iter()
+                .filter(|problem| is_fault(problem, strict))
+                .map(cause)
+                .collect(),
+        }
+    }
+
     fn of(value: &Value) -> Result<Self, Error> {
         let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (text("/apiVersion"), text("/kind"));

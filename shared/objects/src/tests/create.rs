@@ -231,3 +231,28 @@ async fn the_default_namespace_is_there_from_the_start() {
     assert_eq!(super::next(&mut watch).await, "added default ");
     assert_eq!(objects.names_of("", "namespaces", ""), ["default"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_no_trigger_can_mean_is_refused() {
+    let objects = objects().await;
+    let template = |parameter: &str| {
+        json!({
+            "apiVersion": "triggers.tekton.dev/v1beta1", "kind": "TriggerTemplate",
+            "metadata": {"name": "t", "namespace": "default"},
+            "spec": {"params": [{"name": "sha"}], "resourcetemplates": [{
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("$(tt.params.{parameter})")},
+            }]},
+        })
+    };
+    let refused = objects
+        .create_with(template("shaa"), Default::default())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), 422, "{refused}");
+    assert!(refused.to_string().contains("spec.resourcetemplates[0]"), "{refused}");
+    objects.create_with(template("sha"), Default::default()).await.unwrap();
+    let broken = objects
+        .update_with(template("shaa"), crate::Part::Main, Default::default())
+        .await;
+    assert_eq!(broken.unwrap_err().code(), 422);
+}
