@@ -22,7 +22,7 @@ use crate::route::{self, Route, Target};
 use crate::settings::Settings;
 use crate::status::{Refusal, json_response};
 use crate::verbs::Call;
-use crate::{auth, discovery};
+use crate::{auth, discovery, events};
 
 /// What all requests share.
 pub(crate) struct App {
@@ -78,6 +78,7 @@ async fn answer(app: &App, parts: &Parts, body: Body) -> Result<Response, Refusa
         return Err(Refusal::unauthorized());
     }
     match route {
+        Some(Route::Events(path)) => events::answer(app, parts, path).await,
         Some(Route::Objects(target)) => on_objects(app, parts, body, target).await,
         _ => Err(Refusal::not_found()),
     }
@@ -93,6 +94,7 @@ fn open(app: &App, route: &Route) -> Option<Result<Response, Refusal>> {
         Route::Groups => discovery::groups(),
         Route::Group(name) => discovery::group(name),
         Route::Resources { group, version } => discovery::resources(group, version),
+        Route::Events(path) => events::discovery(path)?,
         Route::Objects(_) => return None,
     };
     Some(Ok(json_response(StatusCode::OK, &value)))

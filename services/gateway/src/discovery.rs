@@ -26,7 +26,8 @@ pub(crate) fn core_versions() -> Value {
 
 /// `/apis`.
 pub(crate) fn groups() -> Value {
-    let groups: Vec<Value> = group_names().into_iter().map(group_entry).collect();
+    let mut groups: Vec<Value> = group_names().into_iter().map(group_entry).collect();
+    groups.push(crate::events::group_entry());
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 

@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod discovery;
 mod error;
+mod events;
 mod logs;
 mod negotiate;
 mod pods;

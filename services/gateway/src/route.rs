@@ -3,6 +3,8 @@
 use tidemill_objects::{Key, MAX_NAME_BYTES};
 use tidemill_resources::Kind;
 
+use crate::events;
+
 /// A path that is served.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Route {
@@ -24,6 +26,8 @@ pub(crate) enum Route {
         group: String,
         version: String,
     },
+    /// What came in: see [`crate::events`].
+    Events(events::Path),
     /// Objects of a kind.
     Objects(Target),
 }
@@ -65,6 +69,7 @@ pub(crate) fn parse(path: &str) -> Option<Route> {
         ["version"] => Some(Route::Version),
         ["api"] => Some(Route::CoreVersions),
         ["apis"] => Some(Route::Groups),
+        ["apis", events::GROUP, ref rest @ ..] => events::parse(rest).map(Route::Events),
         ["apis", group] => known_group(group).then(|| Route::Group(group.to_owned())),
         ["api", version] => resources("", version),
         ["apis", group, version] => resources(group, version),

@@ -1,5 +1,6 @@
 //! The gateway as its clients see it, on the in-memory bus.
 
+mod events;
 mod logs;
 mod nonsense;
 mod objects;

@@ -5,6 +5,7 @@ use tidemill_objects::Objects;
 use tokio::sync::{RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::notice::Notices;
 use crate::rate::Rate;
 use crate::{Error, Sealer, Settings};
 
@@ -15,6 +16,8 @@ pub(crate) struct App {
     pub(crate) objects: Objects,
     pub(crate) sealer: Sealer,
     pub(crate) rate: Rate,
+    /// Redeliveries and refusals, to be written.
+    pub(crate) notices: Notices,
     /// Requests that may be under way.
     pub(crate) requests: Semaphore,
     /// Held alone by what was tried before: should it end the process, nothing else is suspected.
@@ -29,6 +32,7 @@ impl App {
         Ok(Self {
             sealer: Sealer::new(&settings.seal_key)?,
             rate: Rate::new(settings.rate),
+            notices: Notices::new(),
             requests: Semaphore::new(settings.requests),
             suspicion: RwLock::new(()),
             stopping: CancellationToken::new(),

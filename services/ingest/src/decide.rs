@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tidemill_bus::{Stored, blob};
 use tidemill_messages::decode;
-use tidemill_messages::event::{Body, Event, Verdict};
+use tidemill_messages::event::{Body, Class, Event, Verdict};
 use tidemill_objects::Key;
 use tidemill_resources::Kind;
 use tidemill_triggers::{
@@ -88,6 +88,12 @@ async fn listener(app: &App, event: &Event) -> Result<Listener, Error> {
 
 fn verdict(outcome: TriggerOutcome) -> Verdict {
     let text = outcome.decision.describe();
+    let class = match &outcome.decision {
+        Decision::Accepted { .. } => Class::Accepted,
+        Decision::Filtered { .. } => Class::Filtered,
+        Decision::Refused { .. } => Class::Refused,
+        Decision::Failed { .. } | Decision::Pending { .. } => Class::Failed,
+    };
     let objects = match outcome.decision {
         Decision::Accepted { objects } => Some(objects),
         _ => None,
@@ -96,6 +102,7 @@ fn verdict(outcome: TriggerOutcome) -> Verdict {
         namespace: outcome.namespace,
         trigger: outcome.trigger,
         accepted: objects.is_some(),
+        decision: Some(class),
         text,
         warnings: outcome.warnings,
         objects: objects.unwrap_or_default(),

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::address::{self, Address};
 use crate::app::App;
+use crate::notice;
 use crate::reply::{Accepted, Refusal};
 use crate::store::store;
 
@@ -53,7 +54,8 @@ pub(crate) async fn receive(app: &App, parts: &Parts, body: Stream) -> Result<Ac
         headers: headers(&parts.headers),
         body: body.to_vec(),
     };
-    store(app, address, &listener, &request, traceparent(parts)).await
+    let sender = notice::sender(parts);
+    store(app, address, &listener, &request, &sender, traceparent(parts)).await
 }
 
 fn check_headers(headers: &HeaderMap, limit: u64) -> Result<(), Refusal> {
@@ -122,7 +124,7 @@ async fn read(parts: &Parts, body: Stream, app: &App) -> Result<Bytes, Refusal> 
 }
 
 /// Headers as interceptors see them; as in Go, the host is none of them.
-fn headers(headers: &HeaderMap) -> Headers {
+pub(crate) fn headers(headers: &HeaderMap) -> Headers {
     let pairs = headers.iter().filter(|(name, _)| *name != header::HOST);
     let pairs = pairs.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
     Headers::from_iter(pairs)

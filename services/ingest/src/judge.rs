@@ -5,6 +5,7 @@ use tidemill_messages::event::{Outcome, Stage};
 use tidemill_messages::{envelope, subject};
 use tidemill_triggers::event_id;
 
+use crate::again::merged;
 use crate::app::App;
 use crate::decide::decide;
 use crate::{Error, make, record};
@@ -83,6 +84,7 @@ async fn advance(app: &App, stored: &Stored, mut before: Outcome) -> Result<Outc
     }
     match decide(app, stored).await {
         Ok(triggers) => {
+            let triggers = merged(before.triggers, triggers);
             let is_done = triggers.iter().all(|verdict| verdict.objects.is_empty());
             let stage = if is_done { Stage::Done } else { Stage::Decided };
             Ok(Outcome {

@@ -11,6 +11,7 @@
 //! - Headers that carry credentials are sealed before they are stored.
 
 mod address;
+mod again;
 mod app;
 mod decide;
 mod error;
@@ -18,6 +19,7 @@ mod find;
 mod intake;
 mod judge;
 mod make;
+mod notice;
 mod rate;
 mod record;
 mod reply;

@@ -8,16 +8,23 @@ use tokio::time::Instant;
 /// A bucket that fills with the time; each request takes one out of it.
 pub(crate) struct Rate {
     per_second: f64,
+    /// What the bucket holds.
+    burst: f64,
     state: Mutex<(f64, Instant)>,
 }
 
 impl Rate {
-    /// A full bucket.
+    /// A full bucket that holds as much as a second brings.
     pub(crate) fn new(per_second: u32) -> Self {
-        let per_second = f64::from(per_second);
+        Self::with_burst(f64::from(per_second), f64::from(per_second))
+    }
+
+    /// A full bucket.
+    pub(crate) fn with_burst(burst: f64, per_second: f64) -> Self {
         Self {
             per_second,
-            state: Mutex::new((per_second, Instant::now())),
+            burst,
+            state: Mutex::new((burst, Instant::now())),
         }
     }
 
@@ -26,7 +33,7 @@ impl Rate {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let (left, since) = *state;
-        let left = (left + now.duration_since(since).as_secs_f64() * self.per_second).min(self.per_second);
+        let left = (left + now.duration_since(since).as_secs_f64() * self.per_second).min(self.burst);
         *state = (left, now);
         if left < 1.0 {
             return Err(Duration::from_secs_f64((1.0 - left) / self.per_second));

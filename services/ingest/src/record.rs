@@ -1,7 +1,7 @@
 //! Reading and writing outcomes.
 
 use tidemill_bus::{Bus, Message, blob};
-use tidemill_messages::event::Outcome;
+use tidemill_messages::event::{CLASSES, Outcome};
 use tidemill_messages::stream::EVENTS;
 use tidemill_messages::{decode, encode};
 
@@ -19,6 +19,7 @@ pub(crate) async fn last(bus: &Bus, subject: &str) -> Result<Option<(u64, Outcom
 /// Writes an outcome where the last one has sequence `expected`; `false`: somebody else was first.
 pub(crate) async fn write(bus: &Bus, subject: &str, outcome: &Outcome, expected: u64) -> Result<bool, Error> {
     let message = Message::new(subject, encode(subject, outcome)?).expecting(expected);
+    let message = message.header(CLASSES, outcome.class_words());
     let message = blob::attach(bus, message).await?;
     match bus.publish(message).await {
         Ok(_) => Ok(true),

@@ -32,6 +32,16 @@ impl Refusal {
         }
     }
 
+    /// HTTP status of the answer.
+    pub(crate) fn code(&self) -> u16 {
+        self.code.as_u16()
+    }
+
+    /// What the sender is told.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// To be tried again after `seconds`.
     pub(crate) fn later(code: StatusCode, message: impl Into<String>, seconds: u64) -> Self {
         Self {

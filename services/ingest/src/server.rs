@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::{Error, Settings, intake, worker};
+use crate::{Error, Settings, intake, notice, worker};
 
 /// Ingest that listens but does not answer yet.
 pub struct Ingest {
@@ -58,14 +58,16 @@ impl Ingest {
         tracing::info!(%address, "Webhooks are taken in.");
         let router = Router::new().fallback(handle).with_state(app.clone());
         let stop = shutdown.clone();
-        let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
+        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move { stop.cancelled().await });
         let stopping = async {
             shutdown.cancelled().await;
             app.stopping.cancel();
             tokio::time::sleep(app.settings.stop_grace.duration()).await;
         };
         let work = async {
-            tokio::try_join!(async { serving.await.map_err(Error::Serve) }, worker::run(app.clone())).map(|_| ())
+            let serving = async { serving.await.map_err(Error::Serve) };
+            tokio::try_join!(serving, worker::run(app.clone()), notice::run(&app)).map(|_| ())
         };
         // Without evaluation nothing should be taken in: whichever fails ends both.
         tokio::select! {
@@ -85,6 +87,9 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
         return "ok".into_response();
     }
     let answer = intake::receive(&app, &parts, body).await;
+    if let Err(refusal) = &answer {
+        notice::refused(&app, &parts, refusal);
+    }
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
     tracing::debug!(
         path = parts.uri.path(),

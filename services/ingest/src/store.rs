@@ -16,6 +16,7 @@ use crate::Error;
 use crate::address::Address;
 use crate::app::App;
 use crate::intake::{RETRY_AFTER_S, STORE_LIMIT};
+use crate::notice;
 use crate::reply::{Accepted, Refusal};
 use crate::retry::until_done;
 
@@ -25,6 +26,7 @@ pub(crate) async fn store(
     address: Address,
     listener: &Listener,
     request: &Request,
+    sender: &str,
     traceparent: Option<&str>,
 ) -> Result<Accepted, Refusal> {
     let failed = |error: Error| {
@@ -36,7 +38,8 @@ pub(crate) async fn store(
     let key = event_key(&app.sealer.salted(&uid), request, &Uuid::new_v4().to_string());
     let checked = listener.annotation(names::ANNOTATION_PAYLOAD_VALIDATION) != Some("false");
     let event = event(app, &address, &uid, &key, request, checked)?;
-    let event = event.map_err(failed)?;
+    let mut event = event.map_err(failed)?;
+    event.summary.sender = sender.to_owned();
     let id = event.summary.id.clone();
     let message = message(&event, traceparent).map_err(failed)?;
     let storing = until_done(&app.stopping, || publish(app, message.clone()));
@@ -51,6 +54,9 @@ pub(crate) async fn store(
         is_new,
         "An event came in."
     );
+    if !is_new {
+        notice::redelivered(app, event.summary);
+    }
     Ok(Accepted {
         address,
         listener_uid: uid,
@@ -83,6 +89,7 @@ fn event(
         branch: origin.branch,
         revision: origin.revision,
         repository: origin.repository,
+        sender: String::new(),
     };
     let broken = Cell::new(false);
     let sealed = request.headers.sealed(|value| {
@@ -125,7 +132,7 @@ fn message(event: &Event, traceparent: Option<&str>) -> Result<Message, Error> {
 }
 
 /// JSON in ASCII: what is not is escaped, which JSON reads back.
-fn ascii(json: &str) -> String {
+pub(crate) fn ascii(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         if c.is_ascii() {

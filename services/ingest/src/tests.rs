@@ -1,8 +1,10 @@
 //! Ingest as its senders see it, on the in-memory bus.
 
+mod again;
 mod crash;
 mod evaluation;
 mod http;
+mod notices;
 mod server;
 
 use std::sync::Arc;

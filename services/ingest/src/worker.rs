@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::Error;
+use crate::again::again;
 use crate::app::App;
 use crate::judge::judge;
 use crate::retry::until_done;
@@ -64,7 +65,7 @@ async fn join(app: &App) -> Result<Consumer, Error> {
     let spec = ConsumerSpec {
         stream: EVENTS.to_owned(),
         name: CONSUMER.to_owned(),
-        filters: vec![subject::ALL_EVENTS.to_owned()],
+        filters: vec![subject::ALL_EVENTS.to_owned(), subject::ALL_RETRIES.to_owned()],
         ack_wait: ACK_WAIT,
         max_ack_pending: (app.settings.evaluations * 4) as u64,
         pinned: None,
@@ -104,5 +105,9 @@ async fn settle(app: &App, delivery: &Delivery) -> Result<(), Error> {
         true => (Some(app.suspicion.write().await), None),
         false => (None, Some(app.suspicion.read().await)),
     };
-    until_done(&app.stopping, || judge(app, &delivery.message, is_suspect)).await
+    let message = &delivery.message;
+    if subject::event_of_retry(&message.subject).is_some() {
+        return until_done(&app.stopping, || again(app, message, is_suspect)).await;
+    }
+    until_done(&app.stopping, || judge(app, message, is_suspect)).await
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod connect;
+mod events;
 mod lines;
 mod log;
 mod resource;

@@ -6,6 +6,7 @@ pub(crate) mod completion;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod describe;
+pub(crate) mod events;
 pub(crate) mod get;
 pub(crate) mod lint;
 pub(crate) mod logs;

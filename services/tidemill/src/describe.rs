@@ -9,6 +9,7 @@ mod task_run;
 
 pub(crate) use definition::{pipeline, task};
 pub(crate) use failure::{Failure, failures};
+pub(crate) use page::status_text;
 pub(crate) use pipeline_run::pipeline_run;
 pub(crate) use plain::object;
 pub(crate) use task_run::task_run;

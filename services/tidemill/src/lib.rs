@@ -17,6 +17,7 @@ mod names;
 mod nats;
 mod output;
 mod progress;
+mod received;
 mod say;
 mod server;
 mod signals;

@@ -6,8 +6,10 @@ mod columns;
 mod object;
 mod surface;
 mod time;
+mod wrap;
 
 pub(crate) use columns::{Columns, clip, plain, width};
 pub(crate) use object::{Format, items, print_object, print_table};
 pub(crate) use surface::{ColourChoice, Mark, Palette, Surface};
-pub(crate) use time::{age, between, clock, exact, parse, short};
+pub(crate) use time::{age, between, brief_age, clock, exact, parse, short};
+pub(crate) use wrap::wrap;

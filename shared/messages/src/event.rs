@@ -13,6 +13,10 @@ use serde_json::Value;
 /// Header of an event: its [`Summary`] as JSON in ASCII, so that lists read no bodies.
 pub const SUMMARY: &str = "Tidemill-Event";
 
+/// Header of an outcome: what became of the event, as [`Outcome::classes`] has it, so that lists
+/// read no outcomes they do not show.
+pub const CLASSES: &str = "Tidemill-Outcome";
+
 /// A webhook as it was received.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,6 +61,9 @@ pub struct Summary {
     pub revision: String,
     /// Repository.
     pub repository: String,
+    /// Address it came from; empty when unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sender: String,
 }
 
 /// A body: text where it is UTF-8.
@@ -81,6 +88,26 @@ pub enum Stage {
     Done,
     /// Given up: it cannot be evaluated.
     Dead,
+}
+
+/// What became of an event, or what one trigger decided, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Class {
+    /// A trigger took it; its objects are made.
+    Accepted,
+    /// It was not meant for the trigger.
+    Filtered,
+    /// Its sender could not prove to be one, or it was not taken in.
+    Refused,
+    /// A trigger, or something it relies on, is at fault.
+    Failed,
+    /// Given up.
+    Dead,
+    /// Not yet at its end.
+    Pending,
+    /// It came again; nothing was started.
+    Redelivered,
 }
 
 /// What became of an event.
@@ -115,6 +142,9 @@ pub struct Verdict {
     pub trigger: String,
     /// Whether its objects are to be made.
     pub accepted: bool,
+    /// What was decided; absent in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Class>,
     /// Why, in one line.
     pub text: String,
     /// What its author should know.
@@ -143,6 +173,78 @@ pub struct Made {
     pub name: String,
     /// Its UID.
     pub uid: String,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 7] = [
+        Self::Accepted,
+        Self::Filtered,
+        Self::Refused,
+        Self::Failed,
+        Self::Dead,
+        Self::Pending,
+        Self::Redelivered,
+    ];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Filtered => "filtered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+            Self::Pending => "pending",
+            Self::Redelivered => "redelivered",
+        }
+    }
+
+    /// The class with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == word)
+    }
+
+    /// The classes of a header's value; words of later versions are left out.
+    pub fn list(text: &str) -> Vec<Self> {
+        text.split(',').filter_map(Self::from_word).collect()
+    }
+}
+
+impl Verdict {
+    /// What became of the event at this trigger.
+    pub fn class(&self) -> Class {
+        match self.decision {
+            _ if !self.error.is_empty() => Class::Failed,
+            Some(decision) => decision,
+            None if self.accepted => Class::Accepted,
+            None => Class::Filtered,
+        }
+    }
+}
+
+impl Outcome {
+    /// What became of the event: one class a kind of decision, the first the one that matters most.
+    pub fn classes(&self) -> Vec<Class> {
+        match self.stage {
+            Stage::Trying | Stage::Decided => return vec![Class::Pending],
+            Stage::Dead => return vec![Class::Dead],
+            Stage::Done => {}
+        }
+        let found: Vec<Class> = self.triggers.iter().map(Verdict::class).collect();
+        let order = [Class::Failed, Class::Accepted, Class::Refused, Class::Filtered];
+        let mut classes: Vec<Class> = order.into_iter().filter(|class| found.contains(class)).collect();
+        if classes.is_empty() {
+            classes.push(Class::Filtered);
+        }
+        classes
+    }
+
+    /// [`Outcome::classes`] as the header's value.
+    pub fn class_words(&self) -> String {
+        let words: Vec<&str> = self.classes().into_iter().map(Class::as_str).collect();
+        words.join(",")
+    }
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -176,5 +278,43 @@ mod tests {
         });
         let read: Outcome = serde_json::from_value(outcome.clone()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), outcome);
+        assert_eq!(
+            read.class_words(),
+            "accepted",
+            "what older versions wrote has no decision"
+        );
+    }
+
+    #[test]
+    fn what_matters_most_comes_first() {
+        let verdict = |decision, error: &str| Verdict {
+            namespace: "ci".to_owned(),
+            trigger: "push".to_owned(),
+            accepted: decision == Class::Accepted,
+            decision: Some(decision),
+            text: String::new(),
+            warnings: Vec::new(),
+            objects: Vec::new(),
+            made: Vec::new(),
+            error: error.to_owned(),
+        };
+        let mut outcome = Outcome {
+            version: 1,
+            id: "e".to_owned(),
+            stage: Stage::Done,
+            at: Timestamp::UNIX_EPOCH,
+            retries: 0,
+            reason: String::new(),
+            triggers: vec![verdict(Class::Filtered, ""), verdict(Class::Accepted, "")],
+        };
+        assert_eq!(outcome.class_words(), "accepted,filtered");
+        outcome.triggers.push(verdict(Class::Accepted, "name taken"));
+        assert_eq!(outcome.classes(), [Class::Failed, Class::Accepted, Class::Filtered]);
+        assert_eq!(Class::list(&outcome.class_words()), outcome.classes());
+        outcome.triggers.clear();
+        assert_eq!(outcome.class_words(), "filtered");
+        outcome.stage = Stage::Dead;
+        assert_eq!(outcome.class_words(), "dead");
+        assert_eq!(Class::list("dead,odd"), [Class::Dead]);
     }
 }

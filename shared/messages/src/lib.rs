@@ -12,6 +12,7 @@ pub mod fact;
 pub mod frame;
 pub mod identity;
 pub mod log;
+pub mod notice;
 pub mod outcome;
 pub mod plan;
 pub mod release;

@@ -14,7 +14,7 @@ pub const TIMERS: &str = "timers";
 pub const BLOBS: &str = "blobs";
 /// What the steps wrote.
 pub const LOGS: &str = "logs";
-/// Webhooks that came in, and what became of them. Written by ingest only.
+/// Webhooks that came in, and what became of them. Written by ingest; the gateway asks for retries.
 pub const EVENTS: &str = "events";
 /// What became of releases. Written by the deployer only.
 pub const RELEASES: &str = "releases";
@@ -28,6 +28,6 @@ pub const SUBJECTS: [(&str, &[&str]); 9] = [
     (TIMERS, &["timer.>", "due.>"]),
     (BLOBS, &["blob.>"]),
     (LOGS, &["log.>"]),
-    (EVENTS, &["event.>", "outcome.>"]),
+    (EVENTS, &["event.>", "outcome.>", "retry.>", "notice.>"]),
     (RELEASES, &["release.>", "watching.*"]),
 ];

@@ -315,6 +315,37 @@ pub fn outcome_of_event(subject: &str) -> Option<String> {
     Some(format!("outcome.{}", subject.strip_prefix("event.")?))
 }
 
+/// The subject of the event that the outcome on `subject` is of.
+pub fn event_of_outcome(subject: &str) -> Option<String> {
+    Some(format!("event.{}", subject.strip_prefix("outcome.")?))
+}
+
+/// `retry.<namespace>.<listener uid>.<dedupe key>`: the event on `subject` is to be evaluated again.
+pub fn retry_of_event(subject: &str) -> Option<String> {
+    Some(format!("retry.{}", subject.strip_prefix("event.")?))
+}
+
+/// The subject of the event that the request on `subject` is about.
+pub fn event_of_retry(subject: &str) -> Option<String> {
+    Some(format!("event.{}", subject.strip_prefix("retry.")?))
+}
+
+/// All requests to evaluate an event again.
+pub const ALL_RETRIES: &str = "retry.>";
+
+/// `notice.<namespace>.<listener>`: requests that are no new events.
+pub fn notice(namespace: &str, listener: &str) -> String {
+    format!("notice.{}.{}", token(namespace), token(listener))
+}
+
+/// Everything about the events of a namespace: they, their outcomes, notices; of all without one.
+pub fn all_about_events(namespace: Option<&str>) -> String {
+    match namespace {
+        Some(namespace) => format!("*.{}.>", token(namespace)),
+        None => ">".to_owned(),
+    }
+}
+
 /// All events: the filter of their consumer.
 pub const ALL_EVENTS: &str = "event.>";
 
@@ -373,6 +404,10 @@ mod tests {
         let event = event("ci", "u.1", "ab");
         assert_eq!(outcome_of_event(&event), Some(outcome("ci", "u.1", "ab")));
         assert_eq!(outcome_of_event("fact.ci"), None);
+        let outcome = outcome_of_event(&event).unwrap();
+        assert_eq!(event_of_outcome(&outcome).as_ref(), Some(&event));
+        let retry = retry_of_event(&event).unwrap();
+        assert_eq!(event_of_retry(&retry), Some(event));
         let subject = object("", "secrets", "default", "my.secret");
         assert_eq!(
             parse_object(&subject).unwrap(),

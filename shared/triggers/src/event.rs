@@ -4,7 +4,7 @@ mod headers;
 mod origin;
 
 pub use headers::{Headers, canonical, is_credential, is_signature};
-pub use origin::Origin;
+pub use origin::{Origin, forge};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -11,8 +11,11 @@ mod meter;
 mod overlay;
 mod run;
 mod say;
+mod search;
 mod secrets;
 mod url;
+
+pub use search::Search;
 
 use serde_json::{Map, Value};
 use tidemill_resources::Problems;

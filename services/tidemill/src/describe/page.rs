@@ -186,7 +186,7 @@ fn binding_text(binding: &Value) -> String {
 }
 
 /// `Succeeded`, `Succeeded(Completed)`, `Failed(CouldntGetTask)`, `Running`, as `tkn` writes them.
-pub(super) fn status_text(run: &Value) -> String {
+pub(crate) fn status_text(run: &Value) -> String {
     let (status, reason, _) = json::condition(run);
     let word = match (status, reason) {
         (_, "Cancelled" | "PipelineRunCancelled" | "TaskRunCancelled") => "Cancelled",

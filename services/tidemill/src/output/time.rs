@@ -36,6 +36,20 @@ pub(crate) fn age(since: Option<Timestamp>, now: Timestamp) -> String {
     format!("{count} {unit}{plural} ago")
 }
 
+/// `4m`: an age for a narrow column, the largest unit only, cut.
+pub(crate) fn brief_age(since: Option<Timestamp>, now: Timestamp) -> String {
+    let Some(since) = since else {
+        return UNKNOWN.to_owned();
+    };
+    let seconds = now.duration_since(since).as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
 /// `2m30s`: from `start` to `end` in whole seconds, every smaller unit written out.
 pub(crate) fn between(start: Option<Timestamp>, end: Option<Timestamp>) -> String {
     match (start, end) {
@@ -74,7 +88,7 @@ pub(crate) fn clock(at: Timestamp) -> String {
 mod tests {
     use jiff::{SignedDuration, Timestamp};
 
-    use super::{age, between, clock, exact, short};
+    use super::{age, between, brief_age, clock, exact, short};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -96,6 +110,15 @@ mod tests {
             assert_eq!(age(Some(at(since)), now), expected, "{since}");
         }
         assert_eq!(age(None, now), "---");
+        for (since, expected) in [
+            ("2026-11-23T13:05:09Z", "0s"),
+            ("2026-11-23T13:04:03Z", "59s"),
+            ("2026-11-23T12:05:03Z", "59m"),
+            ("2026-11-22T13:05:03Z", "23h"),
+            ("2026-11-09T13:05:02Z", "14d"),
+        ] {
+            assert_eq!(brief_age(Some(at(since)), now), expected, "{since}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Event;
+use super::{Event, Headers};
 
 /// Characters of a revision that are shown.
 const REVISION_CHARS: usize = 7;
@@ -56,18 +56,25 @@ pub struct Origin {
     pub repository: String,
 }
 
+/// Whose webhook it is and what happened, as far as headers tell; empty when they do not.
+#[must_use]
+pub fn forge(headers: &Headers) -> (String, String) {
+    let (event, forge) = FORGES
+        .iter()
+        .find_map(|(header, forge)| Some((headers.first(header)?, *forge)))
+        .unwrap_or_default();
+    (forge.to_owned(), event.chars().take(TEXT_CHARS).collect())
+}
+
 impl Event {
     /// What the event is about, as far as its headers and payload tell.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        let (event, forge) = FORGES
-            .iter()
-            .find_map(|(header, forge)| Some((self.headers.first(header)?, *forge)))
-            .unwrap_or_default();
+        let (forge, event) = forge(&self.headers);
         let branch = self.text(REFS);
         Origin {
-            forge: forge.to_owned(),
-            event: event.chars().take(TEXT_CHARS).collect(),
+            forge,
+            event,
             branch: branch
                 .trim_start_matches("refs/heads/")
                 .trim_start_matches("refs/tags/")

@@ -30,7 +30,7 @@ pub(super) fn value(text: &str, asked: &Asked<'_>) -> Result<Value, Failure> {
     }
 }
 
-fn once(compiled: &Compiled, asked: &Asked<'_>, secrets: &Arc<Secrets>) -> Result<Value, Failure> {
+pub(super) fn once(compiled: &Compiled, asked: &Asked<'_>, secrets: &Arc<Secrets>) -> Result<Value, Failure> {
     let meter = Arc::new(Meter::new(FUEL));
     let header = headers(asked);
     let extensions = Value::Object(asked.extensions.clone());
