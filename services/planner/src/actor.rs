@@ -54,6 +54,8 @@ pub(crate) struct Actor {
     dirty: BTreeMap<Option<String>, bool>,
     /// When status that may still change is written.
     flush_at: Option<Instant>,
+    /// When status that changes no more is written.
+    settle_at: Option<Instant>,
     /// Acknowledged with the next projection.
     waiting: Vec<Receipt>,
     projecting: bool,
@@ -73,6 +75,7 @@ impl Actor {
             inherited: false,
             dirty: BTreeMap::new(),
             flush_at: None,
+            settle_at: None,
             waiting: Vec::new(),
             projecting: false,
             closed: false,
@@ -96,6 +99,7 @@ impl Actor {
         let mut inputs = Vec::new();
         while open || self.is_busy() {
             let flush_at = self.flush_at.unwrap_or_else(Instant::now);
+            let settle_at = self.settle_at.unwrap_or_else(Instant::now);
             tokio::select! {
                 biased;
                 count = inbox.recv_many(&mut inputs, TOGETHER_MAX), if open && !self.purging => {
@@ -105,6 +109,7 @@ impl Actor {
                     }
                 }
                 Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => self.settle(done),
+                () = tokio::time::sleep_until(settle_at), if self.settle_at.is_some() && !self.projecting => self.project(false),
                 () = tokio::time::sleep_until(flush_at), if self.flush_at.is_some() && !self.projecting => self.project(true),
             }
             if !open {

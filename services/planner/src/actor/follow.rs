@@ -20,6 +20,8 @@ use crate::receipt::Receipt;
 
 /// For each so many tasks of a run its intermediate status is written that much more seldom.
 const COALESCE_CHILDREN: usize = 100;
+/// So long the final status of a task waits while its run goes on.
+const SETTLING: Duration = Duration::from_millis(20);
 
 impl Actor {
     /// Starts the jobs that `decided` asks for; the receipt is acknowledged with the last of them.
@@ -37,9 +39,19 @@ impl Actor {
         }
         if urgent {
             self.waiting.push(receipt.share());
-            self.project(false);
+            let settled = Instant::now() + self.settling();
+            self.settle_at.get_or_insert(settled);
         }
         receipt.done(&self.planner).await;
+    }
+
+    /// How long status that changes no more waits: a run's last does not, what comes between two tasks
+    /// keeps out of the way of the one that starts.
+    fn settling(&self) -> Duration {
+        match &self.log {
+            Some(log) if !log.state.is_over() => SETTLING,
+            _ => Duration::ZERO,
+        }
     }
 
     /// How long status that may still change waits for more: longer in large runs, whose status
@@ -146,7 +158,13 @@ impl Actor {
     /// Writes the status that changes no more, or `all` that has changed, and clears away what the
     /// end of a run leaves.
     pub(super) fn project(&mut self, all: bool) {
-        let Some(log) = self.log.as_ref().filter(|_| !self.projecting) else {
+        if self.projecting {
+            return;
+        }
+        self.settle_at = None;
+        let Some(log) = &self.log else {
+            // What is dirty is looked at again when the facts come again.
+            self.flush_at = None;
             return;
         };
         // What may change again waits for more.
@@ -199,9 +217,6 @@ impl Actor {
                 tracing::error!(run = self.run_uid, %error, "A job of the run ended by a fault of its own.");
                 self.distrust(true);
             }
-        }
-        if !self.waiting.is_empty() {
-            self.project(false);
         }
     }
 
