@@ -16,6 +16,7 @@ mod probe;
 mod root;
 mod sidecar;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use nix::sys::stat::{Mode, umask};
@@ -28,6 +29,8 @@ use crate::wire::Wire;
 pub(crate) use identity::Identity;
 pub(crate) use order::{Bound, Build, Launch, Order, Word};
 pub(crate) use sidecar::timeout_until;
+
+use root::Root;
 
 /// Plays one container. Errors are told to `sandbox`; the exit code is the program's.
 pub(crate) fn run() -> Result<ExitCode, Error> {
@@ -44,13 +47,14 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
 }
 
 fn prepare(wire: &mut Wire) -> Result<Option<Build>, Error> {
+    let root = Root::begin(&PathBuf::from(std::env::args_os().nth(2).unwrap_or_default()))?;
     let Some(order) = wire.receive()? else {
         return Ok(None);
     };
     let Order::Build(build) = order else {
         return Err(Error::task("expected the order to build first"));
     };
-    root::build(&build)?;
+    root.build(&build)?;
     identity::lock(&build.identity, wire)?;
     wire.send(&Word::Built)?;
     Ok(Some(*build))

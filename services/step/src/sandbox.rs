@@ -11,6 +11,7 @@ mod layout;
 mod link;
 mod log;
 mod mask;
+mod memory;
 mod outbox;
 mod results;
 mod script;
@@ -19,7 +20,7 @@ mod sweep;
 
 use std::fs;
 use std::panic;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use nix::mount::{MsFlags, mount};
@@ -29,6 +30,7 @@ use tidemill_messages::sandbox::{LAST_WORDS, NAME, Order, ProcessIdentity, Word}
 
 use attempt::Attempt;
 use contained::Starting;
+use memory::Memory;
 
 use crate::contain::Identity;
 use crate::error::{Doing, Error, refused};
@@ -47,6 +49,7 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
             "`{identity}` is no identity; this role is started by `supervise`"
         ))
     })?;
+    let place = PathBuf::from(std::env::args_os().nth(3).unwrap_or_default());
     set_dumpable(false).doing(|| "keep this process from being read")?;
     // Modes are given with each directory.
     umask(Mode::empty());
@@ -58,7 +61,7 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
     }
     panic::set_hook(Box::new(|panic| last_words(&panic.to_string())));
     for _ in 0..ATTEMPTS {
-        match play_one(wire, identity, &supervisor) {
+        match play_one(wire, identity, &supervisor, &place) {
             Ok(Left::Free(again)) => wire = again,
             Ok(Left::Over(code)) => return Ok(code),
             Err(error) => {
@@ -71,17 +74,17 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
 }
 
 /// Plays the next attempt, if there is one.
-fn play_one(mut wire: Wire, identity: Identity, supervisor: &ProcessIdentity) -> Result<Left, Error> {
+fn play_one(mut wire: Wire, identity: Identity, supervisor: &ProcessIdentity, place: &Path) -> Result<Left, Error> {
     // The first container's process is started before it is known what for: then an attempt that comes
     // later does not wait for it.
-    let first = Starting::start(false);
+    let first = Memory::make(place).and_then(|memory| Ok((Starting::start(false, &memory)?, memory)));
     let supervisor = supervisor.clone();
     wire.send(&Word::Free { supervisor })?;
     // A runner that ends before it has an attempt leaves nothing to do.
     let Some(Order::Prepare(sandbox)) = wire.receive()? else {
         return Ok(Left::Over(ExitCode::SUCCESS));
     };
-    match first.and_then(|first| Attempt::prepare(*sandbox, identity, first)) {
+    match first.and_then(|(first, memory)| Attempt::prepare(*sandbox, identity, memory, first)) {
         Ok((attempt, listener)) => attempt.play(wire, listener),
         Err(error) => {
             wire.send(&refused(&error))?;

@@ -55,6 +55,8 @@ impl Word {
 pub(crate) struct Build {
     /// Directory of the attempt.
     pub(crate) directory: PathBuf,
+    /// The part of it that lies in memory.
+    pub(crate) memory: PathBuf,
     /// Position among the steps, or, after them, the sidecars: names its own directories.
     pub(crate) position: usize,
     /// A sidecar: it shares no `/workspace` and no results with the steps.

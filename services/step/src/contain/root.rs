@@ -8,16 +8,16 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::mount::{MntFlags, umount2};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{chdir, pivot_root};
+use nix::unistd::{chdir, geteuid, pivot_root};
 
-use super::identity::Identity;
 use super::mirror::{Places, absolute, copy_entry};
 use super::mount::{Source, memory};
 use super::order::{Bound, Build};
 use crate::error::{Doing, Error};
 
+const NOTHING: Option<&str> = None;
 /// Top-level entries that are not the host's.
 const OWN: [&str; 3] = ["tekton", "workspace", "tmp"];
 /// Directories below `/tekton` that a step may write, beside its own in `run`.
@@ -26,43 +26,61 @@ const WRITABLE: [&str; 3] = ["results", "home", "artifacts"];
 /// Where root could change the host's kernel.
 const KERNEL: [&str; 4] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"];
 
-/// Builds and enters the root.
-pub(super) fn build(build: &Build) -> Result<(), Error> {
-    unshare(CloneFlags::CLONE_NEWNS).doing(|| "make the container's mount namespace")?;
-    let covers = covers(build)?;
-    let outside = build.mounts.iter().map(open_outside).collect::<Result<Vec<_>, _>>()?;
-    let own = open_own(build)?;
-    enter(&memory_of(build).join("root"))?;
-    for (source, target, read_only) in &own {
-        if *read_only {
-            source.bind_read_only(target)?
-        } else {
-            source.bind(target)?
-        }
-    }
-    memory(Path::new("/dev/shm"), "mode=1777")?;
-    if build.identity == Identity::Full {
-        close_kernel()?;
-    }
-    for (source, target) in &covers {
-        // A path that only the host has (below its /tmp) is hidden as it is.
-        if target.exists() {
-            source.bind(target)?;
-        }
-    }
-    let mut places = Places::new(OWN.iter().map(|name| Path::new("/").join(name)).collect());
-    for (bound, source) in build.mounts.iter().zip(outside) {
-        add(&mut places, bound, source)?;
-    }
-    places.ensure(&absolute(&build.working_directory)?, true)?;
-    leave_host()
+/// A root that is not entered yet.
+pub(super) struct Root {
+    path: PathBuf,
 }
 
-/// Keeps root from writing the kernel's settings, which are the host's.
-fn close_kernel() -> Result<(), Error> {
+impl Root {
+    /// Begins with what is the same for every container: needs nothing of the attempt, and so is done
+    /// before there is one. `memory` is the part of the attempt that lies in memory.
+    pub(super) fn begin(memory: &Path) -> Result<Self, Error> {
+        unshare(CloneFlags::CLONE_NEWNS).doing(|| "make the container's mount namespace")?;
+        let path = memory.join("root");
+        fill(&path)?;
+        super::mount::memory(&path.join("dev/shm"), "mode=1777")?;
+        close_kernel(&path)?;
+        Ok(Self { path })
+    }
+
+    /// Builds what is the container's own, and enters it.
+    pub(super) fn build(self, build: &Build) -> Result<(), Error> {
+        let covers = covers(build)?;
+        let outside = build.mounts.iter().map(open_outside).collect::<Result<Vec<_>, _>>()?;
+        let own = open_own(build)?;
+        chdir(&self.path).doing(|| "enter the container's root")?;
+        pivot_root(".", ".").doing(|| "change the root")?;
+        for (source, target, read_only) in &own {
+            if *read_only {
+                source.bind_read_only(target)?
+            } else {
+                source.bind(target)?
+            }
+        }
+        for (source, target) in &covers {
+            // A path that only the host has (below its /tmp) is hidden as it is.
+            if target.exists() {
+                source.bind(target)?;
+            }
+        }
+        let mut places = Places::new(OWN.iter().map(|name| Path::new("/").join(name)).collect());
+        for (bound, source) in build.mounts.iter().zip(outside) {
+            add(&mut places, bound, source)?;
+        }
+        places.ensure(&absolute(&build.working_directory)?, true)?;
+        leave_host()
+    }
+}
+
+/// Keeps root from writing the kernel's settings, which are the host's; others may not anyway.
+fn close_kernel(root: &Path) -> Result<(), Error> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
     for path in KERNEL.map(Path::new) {
-        if path.exists() {
-            Source::open(path)?.bind_read_only(path)?;
+        let inside = root.join(path.strip_prefix("/").unwrap_or(path));
+        if path.exists() && inside.exists() {
+            Source::open(path)?.bind_read_only(&inside)?;
         }
     }
     Ok(())
@@ -70,7 +88,7 @@ fn close_kernel() -> Result<(), Error> {
 
 /// An empty directory or file for each hidden one that exists: a program may write there, in vain.
 fn covers(build: &Build) -> Result<Vec<(Source, PathBuf)>, Error> {
-    let place = memory_of(build).join("hidden").join(build.position.to_string());
+    let place = build.memory.join("hidden").join(build.position.to_string());
     let mut covers = Vec::new();
     for (number, path) in build.hidden.iter().enumerate() {
         let Ok(found) = fs::metadata(path) else { continue };
@@ -95,20 +113,15 @@ fn open_outside(bound: &Bound) -> Result<Option<Source>, Error> {
     Source::open(&bound.source)?.part(&bound.mount.sub_path).map(Some)
 }
 
-/// The part of the attempt's directory that lies in memory.
-fn memory_of(build: &Build) -> PathBuf {
-    build.directory.join("memory")
-}
-
 /// Tekton's places: source, target, read only.
 fn open_own(build: &Build) -> Result<Vec<(Source, PathBuf, bool)>, Error> {
     let (directory, position) = (&build.directory, build.position.to_string());
-    let tekton = memory_of(build).join("tekton");
+    let tekton = build.memory.join("tekton");
     let mut own = vec![
         (tekton.clone(), PathBuf::from("/tekton"), true),
         (directory.join(format!("tmp-{position}")), PathBuf::from("/tmp"), false),
         (
-            memory_of(build).join("creds").join(&position),
+            build.memory.join("creds").join(&position),
             PathBuf::from("/tekton/creds"),
             false,
         ),
@@ -130,10 +143,12 @@ fn open_own(build: &Build) -> Result<Vec<(Source, PathBuf, bool)>, Error> {
     opened.collect()
 }
 
-/// Fills a file system in memory at `root` with the host's entries and makes it the root. What is held
-/// open of the host can still be mounted from, until [`leave_host`].
-fn enter(root: &Path) -> Result<(), Error> {
+/// Fills a file system in memory at `root` with the host's entries. What is held open of the host can
+/// still be mounted from, until [`leave_host`].
+fn fill(root: &Path) -> Result<(), Error> {
     memory(root, "mode=755")?;
+    // Else it would be mounted into itself with the directory it lies in.
+    mount(NOTHING, root, NOTHING, MsFlags::MS_UNBINDABLE, NOTHING).doing(|| "keep the root out of itself")?;
     let entries = fs::read_dir("/").doing(|| "list the host's root")?;
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -145,11 +160,10 @@ fn enter(root: &Path) -> Result<(), Error> {
     for name in OWN {
         fs::create_dir(root.join(name)).doing(|| format!("make /{name}"))?;
     }
-    chdir(root).doing(|| "enter the container's root")?;
-    pivot_root(".", ".").doing(|| "change the root")
+    Ok(())
 }
 
-/// Takes the host's root away: since [`enter`] it lies over the new one, where no path leads.
+/// Takes the host's root away: since [`Root::build`] it lies over the new one, where no path leads.
 fn leave_host() -> Result<(), Error> {
     umount2(".", MntFlags::MNT_DETACH).doing(|| "leave the host's root")?;
     chdir("/").doing(|| "enter the container's root")

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use nix::sys::signalfd::SignalFd;
 use tidemill_messages::CancelReason;
 use tidemill_messages::report::{ContainerReport, ReportBody};
-use tidemill_messages::sandbox::{Container, SOCKET, Sandbox, Word};
+use tidemill_messages::sandbox::{Container, SOCKET, Sandbox, Source, Volume, Word};
 
 use super::Left;
 use super::contained::{Contained, Starting};
@@ -25,6 +25,7 @@ use super::layout::Layout;
 use super::link::Link;
 use super::log::Budget;
 use super::mask::Masks;
+use super::memory::Memory;
 use super::outbox::Outbox;
 use super::results::Collector;
 use super::sweep;
@@ -88,11 +89,15 @@ impl Attempt {
     pub(super) fn prepare(
         sandbox: Sandbox,
         identity: Identity,
+        memory: Memory,
         first: Starting,
     ) -> Result<(Self, UnixListener), Error> {
         let signals = process::child_signals()?;
         let listener = Link::listen(&sandbox.directory)?;
-        let layout = Layout::make(&sandbox)?;
+        // It was started before these are mounted, and would not see them.
+        let mounts_more = |volume: &Volume| matches!(volume.source, Source::Memory { .. });
+        let spare = (!sandbox.volumes.iter().any(mounts_more)).then_some(first);
+        let layout = Layout::make(&sandbox, memory)?;
         let masks = Rc::new(Masks::new(&sandbox.masked));
         let mut attempt = Self {
             budget: Budget::new(sandbox.limits.log_bytes),
@@ -104,7 +109,7 @@ impl Attempt {
             masks,
             signals,
             phase: Phase::Waiting,
-            spare: Some(first),
+            spare,
             built: Vec::new(),
             sidecars: Vec::new(),
             step: None,
@@ -146,6 +151,7 @@ impl Attempt {
         let step = self.sandbox.steps.get(position);
         let build = Build {
             directory: self.sandbox.directory.clone(),
+            memory: self.layout.memory().path().to_owned(),
             position,
             sidecar: step.is_none(),
             identity: self.identity,
@@ -161,7 +167,7 @@ impl Attempt {
                 other => return other,
             }
         }
-        Starting::start(apart)?.build(build)
+        Starting::start(apart, self.layout.memory())?.build(build)
     }
 
     /// Goes on until its runner is done with it, or nobody owns it for its limit.
@@ -191,7 +197,7 @@ impl Attempt {
         self.spare = None;
         sweep::end(&[])?;
         std::env::set_current_dir("/").doing(|| "leave the attempt's directory")?;
-        self.layout.clear()?;
+        self.layout.memory().clear()?;
         let again = link.into_wire()?;
         Ok(again.map_or(Left::Over(ExitCode::SUCCESS), Left::Free))
     }

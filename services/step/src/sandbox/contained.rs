@@ -13,6 +13,7 @@ use nix::unistd::{Pid, pipe2};
 use crate::contain::{Build, Identity, Launch, Order, Word};
 use crate::error::{Doing, Error};
 use crate::process;
+use crate::sandbox::memory::Memory;
 use crate::wire::Wire;
 
 /// A container that is built and has not been launched, or was.
@@ -37,8 +38,8 @@ pub(super) struct Starting {
 }
 
 impl Starting {
-    /// Starts it. `apart` gives output and errors pipes of their own.
-    pub(super) fn start(apart: bool) -> Result<Self, Error> {
+    /// Starts it, with the mounts as they are now. `apart` gives output and errors pipes of their own.
+    pub(super) fn start(apart: bool, memory: &Memory) -> Result<Self, Error> {
         let (ours, theirs) = UnixStream::pair().doing(|| "make a pair of sockets")?;
         let (output, output_end) = pipe()?;
         let mut pipes = vec![output];
@@ -49,7 +50,8 @@ impl Starting {
         } else {
             output_end.try_clone().doing(|| "copy the end of a pipe")?
         };
-        let role = ["contain".to_owned()];
+        let place = memory.path().to_string_lossy().into_owned();
+        let role = ["contain".to_owned(), place];
         let child = process::again(&role, theirs.into(), Stdio::from(output_end), Stdio::from(error_end))?;
         let contained = Contained {
             pid: Pid::from_raw(child.id().cast_signed()),

@@ -2,40 +2,36 @@
 //!
 //! What may grow (`workspace`, `tmp-<container>`, `volume-<name>`) lies on the disk, with as few
 //! directories as possible: each costs as much as ten mounts. Tekton's small places and
-//! the files of Secrets lie in a file system in memory that only this attempt's processes have: it is
-//! fast, never reaches the disk, and is gone with the last of them.
+//! the files of Secrets lie in memory.
 
-use std::fs::{DirBuilder, OpenOptions, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tidemill_messages::sandbox::{Container, File, Program, Sandbox, Source, Volume};
 
+use super::memory::{self, Memory, OPEN, make, write};
 use super::script;
 use crate::contain::Bound;
 use crate::error::{Doing, Error};
 
-/// Size of the file system that holds `/tekton`, results and files of Secrets.
-pub(super) const MEMORY_BYTES: u64 = 128 << 20;
 /// Directory for `/tekton/home`, where it is not in memory.
 const DISK_HOME: &str = "home";
-/// Directories any user of a container may write, as Kubernetes makes them.
-const OPEN: u32 = 0o777;
 
 /// Where the parts of an attempt lie.
 pub(super) struct Layout {
     directory: PathBuf,
+    memory: Memory,
 }
 
 impl Layout {
-    /// Makes everything below the sandbox's directory.
-    pub(super) fn make(sandbox: &Sandbox) -> Result<Self, Error> {
+    /// Makes everything below the sandbox's directory, and what is the attempt's own in `memory`.
+    pub(super) fn make(sandbox: &Sandbox, memory: Memory) -> Result<Self, Error> {
         let layout = Self {
             directory: sandbox.directory.clone(),
+            memory,
         };
-        layout.make_fixed()?;
+        make(&sandbox.directory.join("workspace"), OPEN)?;
         if is_home_mentioned(sandbox) {
             make(&sandbox.directory.join(DISK_HOME), OPEN)?;
         }
@@ -50,24 +46,19 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The part in memory, laid out as a container's process expects it.
-    pub(super) fn memory(&self) -> PathBuf {
-        self.directory.join("memory")
-    }
-
-    /// Takes the part in memory away, when nothing runs in it any more.
-    pub(super) fn clear(&self) -> Result<(), Error> {
-        umount2(&self.memory(), MntFlags::MNT_DETACH).doing(|| "take an attempt's memory away")
+    /// The part in memory.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Where results of the task are written.
     pub(super) fn results(&self) -> PathBuf {
-        self.memory().join("tekton/results")
+        self.memory.path().join("tekton/results")
     }
 
     /// What Tekton keeps of a step: its exit code, its results.
     pub(super) fn status(&self, position: usize) -> PathBuf {
-        self.memory().join(format!("tekton/run/{position}/status"))
+        self.memory.path().join(format!("tekton/run/{position}/status"))
     }
 
     /// Program and arguments before any substitution.
@@ -110,40 +101,13 @@ impl Layout {
     fn place(&self, volume: &Volume) -> PathBuf {
         match &volume.source {
             Source::Empty => self.directory.join(format!("volume-{}", volume.name)),
-            Source::Memory { .. } | Source::Files(_) => self.memory().join("volumes").join(&volume.name),
+            Source::Memory { .. } | Source::Files(_) => self.memory.path().join("volumes").join(&volume.name),
             Source::Directory(path) | Source::HostPath(path) => path.clone(),
         }
     }
 
-    fn make_fixed(&self) -> Result<(), Error> {
-        let memory = self.memory();
-        for name in ["memory", "workspace"] {
-            make(&self.directory.join(name), OPEN)?;
-        }
-        mount_memory(&memory, MEMORY_BYTES, 0o755)?;
-        for name in [
-            "root",
-            "tekton",
-            "creds",
-            "hidden",
-            "volumes",
-            "tekton/steps",
-            "tekton/scripts",
-            "tekton/bin",
-        ] {
-            make(&memory.join(name), 0o755)?;
-        }
-        for name in ["tekton/run", "tekton/downward", "tekton/creds"] {
-            make(&memory.join(name), 0o755)?;
-        }
-        for name in ["tekton/results", "tekton/artifacts", "tekton/home"] {
-            make(&memory.join(name), OPEN)?;
-        }
-        write(&memory.join("tekton/downward/ready"), b"READY", 0o644)
-    }
-
     fn make_container(&self, position: usize, container: &Container) -> Result<(), Error> {
-        let memory = self.memory();
+        let memory = self.memory.path();
         make(&self.directory.join(format!("tmp-{position}")), 0o1777)?;
         make(&memory.join(format!("creds/{position}")), OPEN)?;
         let run = memory.join(format!("tekton/run/{position}"));
@@ -167,7 +131,7 @@ impl Layout {
             Source::Empty => make(&place, OPEN),
             Source::Memory { limit_bytes } => {
                 make(&place, OPEN)?;
-                mount_memory(&place, limit_bytes.unwrap_or(0), OPEN)
+                memory::mount_at(&place, limit_bytes.unwrap_or(0), OPEN)
             }
             Source::Directory(path) => make_all(path),
             Source::HostPath(_) => Ok(()),
@@ -194,27 +158,6 @@ fn is_home_mentioned(sandbox: &Sandbox) -> bool {
     })
 }
 
-fn mount_memory(place: &Path, bytes: u64, mode: u32) -> Result<(), Error> {
-    // 0 is the kernel's own limit: half of the memory.
-    let size = if bytes == 0 {
-        String::new()
-    } else {
-        format!("size={bytes},")
-    };
-    let options = format!("{size}mode={mode:o}");
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("tmpfs"), place, Some("tmpfs"), flags, Some(options.as_str()))
-        .doing(|| format!("mount a tmpfs at {}", place.display()))
-}
-
-fn make(path: &Path, mode: u32) -> Result<(), Error> {
-    let made = DirBuilder::new().mode(mode).create(path);
-    match made {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        other => other.doing(|| format!("make {}", path.display())),
-    }
-}
-
 fn make_all(path: &Path) -> Result<(), Error> {
     let made = DirBuilder::new().mode(OPEN).recursive(true).create(path);
     made.doing(|| format!("make {}", path.display()))
@@ -231,13 +174,4 @@ fn write_file(place: &Path, file: &File) -> Result<(), Error> {
         made.doing(|| format!("make {}", parent.display()))?;
     }
     write(&path, &file.content.0, file.mode)
-}
-
-fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let mut file = file.doing(|| format!("make {}", path.display()))?;
-    file.write_all(content).doing(|| format!("write {}", path.display()))?;
-    let permissions = <Permissions as std::os::unix::fs::PermissionsExt>::from_mode(mode);
-    file.set_permissions(permissions)
-        .doing(|| format!("set the mode of {}", path.display()))
 }

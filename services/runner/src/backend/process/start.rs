@@ -48,6 +48,8 @@ pub(super) fn step_binary(setting: Option<&Path>) -> Result<PathBuf, Error> {
 /// next. They end when this process does.
 pub(super) struct Supervisors {
     binary: PathBuf,
+    /// Where each of them mounts what it has in memory.
+    place: PathBuf,
     count: usize,
     waiting: Mutex<Vec<Free>>,
 }
@@ -73,9 +75,10 @@ pub(super) struct Supervisor {
 
 impl Supervisors {
     /// At least `count` of them wait; the first are started behind the first attempt's back.
-    pub(super) fn new(binary: PathBuf, count: usize) -> Arc<Self> {
+    pub(super) fn new(binary: PathBuf, place: PathBuf, count: usize) -> Arc<Self> {
         Arc::new(Self {
             binary,
+            place,
             count,
             waiting: Mutex::new(Vec::new()),
         })
@@ -88,7 +91,7 @@ impl Supervisors {
             Some(free) => free,
             None => {
                 let own = Arc::clone(self);
-                let started = spawn_blocking(move || start(&own.binary));
+                let started = spawn_blocking(move || start(&own.binary, &own.place));
                 started.await.map_err(place("start a supervisor"))??
             }
         };
@@ -122,7 +125,7 @@ impl Supervisors {
     /// Starts what is missing.
     fn fill(&self) {
         while self.lock().len() < self.count {
-            match start(&self.binary) {
+            match start(&self.binary, &self.place) {
                 Ok(free) => self.give_back(free),
                 Err(error) => return tracing::warn!(%error, "Cannot start a supervisor ahead of its attempt."),
             }
@@ -135,10 +138,12 @@ impl Supervisors {
 }
 
 /// Starts one and waits until it is free. Its first process ends as soon as it has made the namespaces.
-fn start(binary: &Path) -> Result<Free, Error> {
+fn start(binary: &Path, place_in: &Path) -> Result<Free, Error> {
+    std::fs::create_dir_all(place_in).map_err(place(format!("make {}", place_in.display())))?;
     let (ours, theirs) = UnixStream::pair().map_err(place("make a pair of sockets"))?;
     let child = Command::new(binary)
         .arg("supervise")
+        .arg(place_in)
         .env_clear()
         .current_dir("/")
         .stdin(OwnedFd::from(theirs))

@@ -72,7 +72,7 @@ impl Attempt {
     /// Starts the process of the step after this one while this one runs.
     fn start_ahead(&mut self, position: usize) -> Result<(), Error> {
         if let Some(step) = self.sandbox.steps.get(position) {
-            self.spare = Some(Starting::start(is_apart(step))?);
+            self.spare = Some(Starting::start(is_apart(step), self.layout.memory())?);
         }
         Ok(())
     }
