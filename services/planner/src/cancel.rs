@@ -106,6 +106,7 @@ impl Planner {
             incarnation: verdict.as_str().to_owned(),
             class: String::new(),
             command_sequence: 0,
+            boot_id: String::new(),
         };
         let message = Message::new(subject.clone(), encode(&subject, &claim)?)
             .header(TRACEPARENT, traceparent)

@@ -19,6 +19,8 @@ pub(crate) struct Start {
     pub(crate) message: Message,
     /// How often the attempt was dispatched before; its subject must hold the dispatch before.
     pub(crate) dispatch: u32,
+    /// The class of the task.
+    pub(crate) class: String,
 }
 
 /// What one decision asks to be done, in the order in which it is done.
@@ -116,5 +118,9 @@ pub(crate) fn start(
     if dispatch > 0 {
         message = message.header(DISPATCH, dispatch.to_string());
     }
-    Ok(Start { message, dispatch })
+    Ok(Start {
+        message,
+        dispatch,
+        class: place.class,
+    })
 }

@@ -12,6 +12,11 @@ use crate::outbox::{Outbox, Start};
 use crate::planner::Planner;
 use crate::retry::{self, until_done};
 
+/// Starts of one decision that are announced: more than a few are not begun at once.
+const HINTS_MAX: usize = 4;
+/// Larger commands are not sent twice.
+const HINT_BYTES_MAX: usize = 32 * 1024;
+
 impl Planner {
     /// Publishes what the runners and the timer need. Everything may be there already: what is done
     /// twice is done once.
@@ -39,6 +44,20 @@ impl Planner {
     async fn publish_once(&self, message: &Message) -> Result<(), Error> {
         let message = self.attach(message.clone().expecting(0)).await?;
         retry::publish(&self.bus, message, &self.stopping).await.map(drop)
+    }
+
+    /// Tells runners what is about to be started, so that they can build its sandbox meanwhile. Nothing
+    /// depends on it: it may be lost, and the decision may yet not be stored. What needs volumes that are
+    /// still to be made is not announced.
+    pub(crate) async fn announce(&self, outbox: &Outbox) {
+        let starts = outbox.starts.iter().filter(|_| outbox.create_volumes.is_empty());
+        for start in starts.take(HINTS_MAX) {
+            let payload = start.message.payload.clone();
+            if payload.len() <= HINT_BYTES_MAX {
+                let hint = Message::new(subject::hint(&start.class), payload);
+                drop(self.bus.notify(hint).await);
+            }
+        }
     }
 
     async fn publish_starts(&self, starts: &[Start]) -> Result<(), Error> {

@@ -18,13 +18,15 @@ use tidemill_messages::claim::Claim;
 use tidemill_messages::{AttemptKey, AttemptOutcome, CancelReason, Ending, StartTask};
 use tokio::sync::watch;
 
+use crate::ahead::Ahead;
 use crate::backend::Backend;
 use crate::claim::Link;
 use crate::identity::Identity;
 use crate::lease::Hold;
-use crate::peers::Peers;
+use crate::peers::{Peers, Standing};
 use crate::slots::{Slot, Slots};
 
+pub(crate) use sandbox::{Sandbox, Trouble};
 pub(crate) use takeover::payload;
 
 /// What all attempts of a class share.
@@ -38,9 +40,28 @@ pub(crate) struct Context {
     /// Last sequence of stream `runs` before this runner came: tasks up to it may have had a runner.
     pub(crate) before: u64,
     pub(crate) backend: Arc<dyn Backend>,
+    /// Sandboxes made before their tasks came.
+    pub(crate) ahead: Ahead,
 }
 
 impl Context {
+    /// The boot that the attempts of this place end with; empty where they outlive it.
+    fn boot_id(&self) -> &str {
+        match self.backend.ends_with_boot() {
+            true => &self.me.boot_id,
+            false => "",
+        }
+    }
+
+    /// Whether no other runner takes tasks of this class.
+    pub(crate) fn is_alone(&self) -> bool {
+        let peers = self.peers.borrow();
+        let shares = |class: &String| class == self.backend.class();
+        !peers
+            .values()
+            .any(|peer| peer.standing != Standing::Dead && peer.lease.classes.iter().any(shares))
+    }
+
     /// Whether sandboxes of `runner` may lie where ours do. One that is not known yet may be anywhere;
     /// the planner has none.
     fn shares_place_with(&self, runner: &str) -> bool {

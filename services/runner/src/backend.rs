@@ -86,6 +86,16 @@ pub trait Playing: Send {
 pub trait Backend: Send + Sync + 'static {
     /// The class of tasks it takes: `process`, `docker`, `kubernetes`.
     fn class(&self) -> &str;
+    /// Whether everything of an attempt ends with the machine this runner is on, its files perhaps lost:
+    /// then nothing of an attempt of an earlier boot is adopted or started again.
+    fn ends_with_boot(&self) -> bool {
+        false
+    }
+    /// Whether a sandbox may be built for a task that is only announced: where it costs little to throw
+    /// it away.
+    fn prepares_ahead(&self) -> bool {
+        false
+    }
     /// Builds the sandbox without starting any of the user's code.
     async fn prepare(&self, play: Play, events: mpsc::Sender<Event>) -> Result<Box<dyn Playing>, Error>;
     /// Takes over what a dead owner left of this attempt.

@@ -49,6 +49,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) command_sequence: u64,
     /// Sequence of the claim to replace; 0 for the first.
     pub(crate) expected: u64,
+    /// See [`Claim::boot_id`].
+    pub(crate) boot_id: &'a str,
     pub(crate) traceparent: &'a str,
 }
 
@@ -99,6 +101,7 @@ fn link(subject: &str, stored: &Stored) -> Link {
             incarnation: String::new(),
             class: String::new(),
             command_sequence: u64::MAX,
+            boot_id: String::new(),
         }
     });
     Link {
@@ -121,6 +124,7 @@ fn message(me: &Identity, wanted: Wanted<'_>, number: u64) -> Message {
         incarnation: me.incarnation.clone(),
         class: wanted.class.to_owned(),
         command_sequence: wanted.command_sequence,
+        boot_id: wanted.boot_id.to_owned(),
     };
     // Texts and numbers always are JSON.
     let payload = encode(&subject, &claim).unwrap_or_default();

@@ -12,6 +12,8 @@ pub(crate) struct Identity {
     pub(crate) incarnation: String,
     /// Whose attempts it can adopt: those of runners in the same place.
     pub(crate) place: String,
+    /// Which boot of the machine.
+    pub(crate) boot_id: String,
 }
 
 impl Identity {
@@ -23,6 +25,7 @@ impl Identity {
             id: filled(&settings.id, host.clone()),
             incarnation: uuid::Uuid::new_v4().to_string(),
             place: filled(&settings.place, format!("{host}:{}", settings.state_dir.display())),
+            boot_id: boot_id(),
         }
     }
 
@@ -30,6 +33,12 @@ impl Identity {
     pub(crate) fn header(&self) -> String {
         format!("{}/{}", self.id, self.incarnation)
     }
+}
+
+/// Which boot of this machine it is.
+pub(crate) fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
 }
 
 fn host_name() -> String {

@@ -3,6 +3,7 @@
 //! [`run`] is the service as `tidemill up` has it: the tasks of class `process`, with objects from
 //! Tidemill's own store. [`Runner`] is the same core for any backends.
 
+mod ahead;
 mod attempt;
 pub mod backend;
 mod cancels;

@@ -25,13 +25,17 @@ impl ObjectLookup {
         Self(objects)
     }
 
-    async fn get(&self, resource: &str, namespace: &str, name: &str) -> Result<Option<Object>, Error> {
-        let key = Key {
+    fn key(&self, resource: &str, namespace: &str, name: &str) -> Key {
+        Key {
             group: String::new(),
             resource: resource.to_owned(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-        };
+        }
+    }
+
+    async fn get(&self, resource: &str, namespace: &str, name: &str) -> Result<Option<Object>, Error> {
+        let key = self.key(resource, namespace, name);
         let found = async {
             self.0.ready().await?;
             self.0.get(&key).await
@@ -64,7 +68,13 @@ impl Lookup for ObjectLookup {
     }
 
     async fn claim(&self, namespace: &str, name: &str) -> Result<Option<Option<PathBuf>>, Error> {
-        let claim = self.get("persistentvolumeclaims", namespace, name).await?;
+        let key = self.key("persistentvolumeclaims", namespace, name);
+        // What is said of a claim here does not change while it is there: the index may be asked. Only
+        // what it does not have is asked for.
+        let claim = match self.0.seen(&key).await {
+            Ok(Some(claim)) => Some(claim),
+            _ => self.get("persistentvolumeclaims", namespace, name).await?,
+        };
         Ok(claim.map(|claim| {
             let annotations = claim.metadata.annotations.unwrap_or_default();
             annotations.get(ANNOTATION_HOST_PATH).map(PathBuf::from)

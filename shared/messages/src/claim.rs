@@ -18,6 +18,11 @@ pub struct Claim {
     pub class: String,
     /// Where the task's command lies in stream `runs` (0 for a planner's claim).
     pub command_sequence: u64,
+    /// The boot of the machine on which a step may have been started, where steps end with the machine;
+    /// empty else. After another boot nothing of the attempt can be told from its files: a power cut may
+    /// have taken them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub boot_id: String,
 }
 
 impl Claim {

@@ -165,6 +165,12 @@ pub fn cancel(key: &AttemptKey) -> String {
     format!("run.{partition}.{run}.cancel.{}.{}", token(&key.task), key.attempt)
 }
 
+/// Where planners announce tasks of a class before they are stored: core messages that may be lost, each
+/// a [`crate::StartTask`].
+pub fn hint(class: &str) -> String {
+    format!("hint.task.{}", token(class))
+}
+
 /// All cancel commands: what a runner subscribes to.
 pub const ALL_CANCELS: &str = "run.*.*.cancel.>";
 

@@ -87,6 +87,18 @@ impl Objects {
         }
     }
 
+    /// The object as this process saw it last, where it saw one: it may be a moment behind.
+    ///
+    /// # Errors
+    /// As [`Objects::get`].
+    pub async fn seen(&self, key: &Key) -> Result<Option<Object>, Error> {
+        self.inner.check_ready()?;
+        match self.inner.likely_slot(key).await? {
+            Slot::Live { object, .. } => Ok(Some(*object)),
+            Slot::Empty | Slot::Tombstone { .. } => Ok(None),
+        }
+    }
+
     /// What the index knows about an object, without asking the store: it may be a moment behind.
     pub fn known(&self, key: &Key) -> Option<Known> {
         self.inner.index().get(key)

@@ -124,6 +124,7 @@ impl Actor {
             let draft = log.draft(record)?;
             let outbox = Outbox::of(&log.state, &draft.record)?;
             planner.pass("planner.decision-computed").await;
+            planner.announce(&outbox).await;
             match log.append(&planner.bus, &draft, &planner.stopping).await? {
                 Appended::Stored(_) => {
                     planner.pass("planner.decision-stored").await;

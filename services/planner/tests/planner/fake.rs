@@ -159,6 +159,7 @@ impl Inner {
             incarnation: "one".to_owned(),
             class: "process".to_owned(),
             command_sequence: delivery.message.sequence,
+            boot_id: String::new(),
         };
         let subject = subject::claim(key);
         let message = Message::new(subject.clone(), encode(&subject, &claim).expect("a claim")).expecting(0);

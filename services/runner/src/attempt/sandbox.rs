@@ -12,7 +12,7 @@ use crate::backend::{self, Adoption, EVENT_QUEUE_LENGTH, Event, Play, Playing};
 use crate::outcome::Progress;
 
 /// A sandbox, and what is known of what happens in it.
-pub(super) struct Sandbox {
+pub(crate) struct Sandbox {
     pub(super) playing: Box<dyn Playing>,
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) progress: Progress,
@@ -20,7 +20,7 @@ pub(super) struct Sandbox {
 
 /// Why there is none.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The task is at fault: it fails.
     Task { reason: String, message: String },
     /// The place is at fault: tried again.
@@ -36,7 +36,7 @@ pub(super) enum Found {
 
 impl Sandbox {
     /// Makes one without starting any of the user's code.
-    pub(super) async fn prepare(
+    pub(crate) async fn prepare(
         context: &Context,
         key: &AttemptKey,
         command: &Arc<StartTask>,
@@ -70,8 +70,13 @@ impl Sandbox {
         })
     }
 
+    /// What is known of an attempt of which nothing has happened here.
+    pub(super) fn progress(context: &Context, key: &AttemptKey, command: &Arc<StartTask>) -> Result<Progress, Trouble> {
+        play(context, key, command).map(|(_, progress)| progress)
+    }
+
     /// Removes every trace of it.
-    pub(super) async fn remove(self, key: &AttemptKey) {
+    pub(crate) async fn remove(self, key: &AttemptKey) {
         remove(self.playing, key).await;
     }
 }

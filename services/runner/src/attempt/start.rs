@@ -69,6 +69,7 @@ impl Attempt {
             class: &task.class,
             command_sequence: task.delivery.message.sequence,
             expected: 0,
+            boot_id: context.boot_id(),
             traceparent: &self.traceparent,
         };
         // The claim is sent first: on one connection the server has it before it answers the fence.
@@ -148,7 +149,10 @@ impl Attempt {
     }
 
     pub(super) async fn prepare(&self, command: &Arc<StartTask>) -> Result<Sandbox, Trouble> {
-        Sandbox::prepare(&self.context, &self.key, command).await
+        match self.context.ahead.take(&self.key, command).await {
+            Some(sandbox) => Ok(sandbox),
+            None => Sandbox::prepare(&self.context, &self.key, command).await,
+        }
     }
 
     async fn drop_sandbox(&self, sandbox: Result<Sandbox, Trouble>) {

@@ -42,6 +42,7 @@ impl Attempt {
     /// Takes the attempt over from the owner of `link`. `task` is there when it was delivered (again);
     /// else its command is read from where the claim says.
     pub(crate) async fn take_over(mut self, link: Link, task: Option<Task>) -> End {
+        self.context.ahead.forget(&self.key).await;
         let sequence = task
             .as_ref()
             .map_or(link.claim.command_sequence, |task| task.delivery.message.sequence);
@@ -64,11 +65,18 @@ impl Attempt {
         };
         self.traceparent = command.traceparent.clone().unwrap_or_default();
         let context = self.context.clone();
+        // Whoever replaces a claim answers for the boot it was made in, unless the attempt was dispatched
+        // again since: then nothing had started.
+        let boot_id = match sequence > link.claim.command_sequence || link.claim.boot_id.is_empty() {
+            true => context.boot_id(),
+            false => &link.claim.boot_id,
+        };
         let wanted = Wanted {
             key: &self.key,
             class: &link.claim.class,
             command_sequence: sequence,
             expected: link.sequence,
+            boot_id,
             traceparent: &self.traceparent,
         };
         let claimed = claim::take(&context.bus, &context.hold, &context.me, wanted).await?;
@@ -77,8 +85,27 @@ impl Attempt {
         };
         self.claim_is_stored(claim);
         tracing::info!(attempt = %self.key, from = link.claim.runner, "An attempt was taken over.");
+        if boot_id != context.boot_id() {
+            return self.end_lost(&command).await;
+        }
         let (fence, found) = futures::join!(self.fence(), Sandbox::adopt(&context, &self.key, &command));
         self.adopt(fence?, found, &command, claim).await
+    }
+
+    /// Ends an attempt of an earlier boot: a step may have run.
+    async fn end_lost(&mut self, command: &Arc<StartTask>) -> Result<End, LetGo> {
+        let message = "the machine it ran on was started anew, and all its processes are gone".to_owned();
+        let outcome = match Sandbox::progress(&self.context, &self.key, command) {
+            Ok(progress) => AttemptOutcome {
+                ending: Ending::Lost { message },
+                ..progress.outcome(self.context.bus.now(), outcome::End::default())
+            },
+            Err(_) => self.unstarted(Ending::Lost { message }),
+        };
+        self.store_finished(outcome).await?;
+        self.discard().await;
+        self.acknowledge().await;
+        Ok(End::Over)
     }
 
     async fn adopt(

@@ -62,7 +62,11 @@ impl ProcessBackend {
     pub fn new(state_directory: &Path, settings: Settings, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
         let state_directory = std::path::absolute(state_directory).map_err(place("resolve the state directory"))?;
         Ok(Self {
-            supervisors: Supervisors::new(start::step_binary(settings.step_binary.as_deref())?, settings.warm),
+            supervisors: Supervisors::new(
+                start::step_binary(settings.step_binary.as_deref())?,
+                state_directory.join("memory"),
+                settings.warm,
+            ),
             environment: host::environment(&settings.environment, std::env::vars_os()),
             own_home: std::env::var_os("HOME").map(PathBuf::from),
             agent: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
@@ -103,9 +107,16 @@ impl ProcessBackend {
             let action = format!("make a second sandbox in {}", directory.path().display());
             return Err(place(action)("one is there already"));
         }
-        let sandbox = self.translate(&play, &plan, &directory).await?;
-        let free = self.supervisors.take().await?;
-        directory.create(free.supervisor.identity.clone()).await?;
+        let (sandbox, placed) = futures::join!(self.translate(&play, &plan, &directory), self.place(&directory));
+        let (free, sandbox) = match (placed, sandbox) {
+            (Ok(free), Ok(sandbox)) => (free, sandbox),
+            (Ok(free), Err(error)) => {
+                directory.remove_remains().await?;
+                self.supervisors.give_back(free);
+                return Err(error);
+            }
+            (Err(error), _) => return Err(error),
+        };
         let limit = Duration::from_millis(self.settings.prepare_limit_ms);
         let built = self.build(&directory, free, sandbox);
         let built = match tokio::time::timeout(limit, built).await {
@@ -126,6 +137,13 @@ impl ProcessBackend {
         }
     }
 
+    /// A supervisor, and a directory that names it.
+    async fn place(&self, directory: &Directory) -> Result<Free, Error> {
+        let free = self.supervisors.take().await?;
+        directory.create(free.supervisor.identity.clone()).await?;
+        Ok(free)
+    }
+
     async fn translate(&self, play: &Play, plan: &Plan, directory: &Directory) -> Result<Sandbox, Error> {
         let is_root = rustix::process::geteuid().is_root();
         let homes = host::homes(self.own_home.clone(), is_root);
@@ -142,7 +160,7 @@ impl ProcessBackend {
         translate::sandbox(given, play, plan, directory.path().to_owned()).await
     }
 
-    /// Makes the directory, hands the sandbox to a supervisor and waits until it stands.
+    /// Hands the sandbox to a supervisor and waits until it stands.
     async fn build(&self, directory: &Directory, free: Free, sandbox: Sandbox) -> Result<(Link, Supervisor), Error> {
         let supervisor = free.supervisor.clone();
         let mut link = Link::new(free)?;
@@ -158,7 +176,7 @@ impl ProcessBackend {
                 None => Err(place("build the sandbox")(directory.last_words().await)),
             }
         };
-        tokio::try_join!(built, directory.make_durable())?;
+        built.await?;
         Ok((link, supervisor))
     }
 }
@@ -167,6 +185,14 @@ impl ProcessBackend {
 impl Backend for ProcessBackend {
     fn class(&self) -> &str {
         "process"
+    }
+
+    fn ends_with_boot(&self) -> bool {
+        true
+    }
+
+    fn prepares_ahead(&self) -> bool {
+        true
     }
 
     async fn prepare(&self, play: Play, events: mpsc::Sender<Event>) -> Result<Box<dyn Playing>, Error> {

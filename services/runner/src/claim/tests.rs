@@ -27,6 +27,7 @@ fn identity(id: &str) -> Identity {
         id: id.to_owned(),
         incarnation: format!("{id}-1"),
         place: "here".to_owned(),
+        boot_id: "boot".to_owned(),
     }
 }
 
@@ -44,6 +45,7 @@ impl World {
             class: "process",
             command_sequence: 1,
             expected,
+            boot_id: "",
             traceparent: "",
         };
         take(&self.bus, &hold, &me, wanted).await.unwrap()
@@ -89,6 +91,7 @@ async fn a_claim_whose_answer_was_lost_is_found_again() {
             class: "process",
             command_sequence: 1,
             expected: 0,
+            boot_id: "",
             traceparent: "",
         };
         let outcome = take(&world.bus, &hold, &me, wanted).await.unwrap();

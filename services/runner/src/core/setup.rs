@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::table::Table;
 use super::{Core, Runner};
 use crate::Error;
+use crate::ahead::{self, Ahead};
 use crate::attempt::Context;
 use crate::backend::Backend;
 use crate::cancels;
@@ -76,8 +77,9 @@ impl Runner {
         let mut contexts = BTreeMap::new();
         for backend in &self.backends {
             self.pull(backend.class(), &inlets, &keeper, &mut helpers).await?;
-            let context = self.context(backend, &shared);
-            contexts.insert(backend.class().to_owned(), Arc::new(context));
+            let context = Arc::new(self.context(backend, &shared));
+            self.hear_hints(&context, &mut helpers).await?;
+            contexts.insert(backend.class().to_owned(), context);
         }
         let core = Core {
             hold: keeper.hold(),
@@ -133,7 +135,25 @@ impl Runner {
             pods: self.settings.pod.clone(),
             before: shared.before,
             backend: backend.clone(),
+            ahead: Ahead::default(),
         }
+    }
+
+    async fn hear_hints(&self, context: &Arc<Context>, helpers: &mut JoinSet<Result<(), Error>>) -> Result<(), Error> {
+        if !context.backend.prepares_ahead() {
+            return Ok(());
+        }
+        let hints = self.bus.subscribe(&subject::hint(context.backend.class()), None).await;
+        let hints = hints.map_err(|source| Error::Bus {
+            action: "subscribe to hints of tasks to come",
+            source,
+        })?;
+        let context = context.clone();
+        helpers.spawn(async move {
+            ahead::listen(context, hints).await;
+            Ok(())
+        });
+        Ok(())
     }
 
     fn classes(&self) -> Vec<String> {

@@ -180,7 +180,31 @@ async fn the_first_result_stands() {
     assert_eq!(last.sequence, first);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_ran_before_the_machine_was_started_anew_is_lost_and_not_run_again() {
+    let world = World::new().await;
+    let (key, sequence) = world.dispatch_with("build", 5).await;
+    take_in(&world, &key, "a", sequence, "an-earlier-boot").await;
+    let _runner = world.runner("a");
+    assert!(matches!(world.ending(&key).await, Ending::Lost { .. }));
+    world.pass(Duration::from_secs(120)).await;
+    assert!(world.place.look(|state| state.started.is_empty()));
+    let claims = world.all(stream::CLAIMS, "claim.>").await;
+    let newest: Claim = serde_json::from_slice(&claims.last().unwrap().payload).unwrap();
+    assert_eq!(newest.boot_id, "an-earlier-boot", "who dies now leaves it to the next");
+}
+
 async fn take(world: &World, key: &tidemill_messages::AttemptKey, runner: &str, command_sequence: u64) {
+    take_in(world, key, runner, command_sequence, "").await;
+}
+
+async fn take_in(
+    world: &World,
+    key: &tidemill_messages::AttemptKey,
+    runner: &str,
+    command_sequence: u64,
+    boot_id: &str,
+) {
     let subject = subject::claim(key);
     let claim = Claim {
         version: VERSION,
@@ -188,6 +212,7 @@ async fn take(world: &World, key: &tidemill_messages::AttemptKey, runner: &str, 
         incarnation: "1".to_owned(),
         class: "process".to_owned(),
         command_sequence,
+        boot_id: boot_id.to_owned(),
     };
     let payload = encode(&subject, &claim).unwrap();
     world

@@ -1,14 +1,16 @@
 //! The directory of an attempt, and the supervisor it tells of.
 //!
-//! `attempt.json` names the attempt and its supervisor; it is on the disk before anything is started, so
-//! that what a power cut left is known, and may not be written any more once a step may have started.
+//! `attempt.json` names the attempt and its supervisor, and may not be written any more once a step may have
+//! started. Nothing here waits for the disk: after a power cut the claim tells that the attempt is of an
+//! earlier boot, and what still lies here is removed.
 //! `socket` leads to the supervisor; `log` holds its last words, if it failed.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -20,6 +22,7 @@ use uuid::Uuid;
 
 use super::place;
 use crate::backend::Error;
+use crate::identity::boot_id;
 
 /// Time in which a process that has closed its sockets is gone.
 const END_LIMIT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
@@ -28,6 +31,9 @@ const REMOVALS: usize = 5;
 
 /// Extension of a directory that has no name yet.
 const MAKING: &str = "making";
+/// Nobody makes a directory for longer.
+const MAKING_LIMIT: Duration = Duration::from_secs(3600);
+
 /// Extension of a directory that is being removed.
 const REMOVING: &str = "removing";
 
@@ -80,17 +86,6 @@ impl Directory {
         fs::write(making.join(NAME), serde_json::to_vec(&name)?)?;
         // It comes with its name or not at all: nobody could tell whose a nameless one is.
         fs::rename(&making, &self.path)
-    }
-
-    /// Waits until its name is on the disk: before anything is started in it.
-    pub(super) async fn make_durable(&self) -> Result<(), Error> {
-        let directory = self.clone();
-        let written = spawn_blocking(move || {
-            File::open(directory.path.join(NAME))?.sync_all()?;
-            File::open(directory.attempts())?.sync_all()
-        });
-        let action = format!("write {} to the disk", self.path.display());
-        written.await.map_err(place(action.clone()))?.map_err(place(action))
     }
 
     fn attempts(&self) -> &Path {
@@ -181,16 +176,32 @@ pub(super) async fn keys(attempts: PathBuf) -> Result<Vec<AttemptKey>, Error> {
         let mut keys = Vec::new();
         for entry in entries.flatten() {
             let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == REMOVING) {
-                // A remover died; the next sweep tries again what fails now.
-                remove_tree(&path).ok();
-            } else if let Ok(text) = fs::read(path.join(NAME)) {
-                keys.extend(serde_json::from_slice::<Name>(&text).map(|name| name.attempt));
+            let name = fs::read(path.join(NAME)).ok();
+            match name.and_then(|text| serde_json::from_slice::<Name>(&text).ok()) {
+                _ if is_left_over(&path) => drop(remove_tree(&path)),
+                Some(name) => keys.push(name.attempt),
+                // It came with its name: only a power cut takes it away.
+                None if path.extension().is_none() => drop(remove_tree(&path)),
+                None => {}
             }
         }
         Ok(keys)
     });
     read.await.map_err(place(action.clone()))?.map_err(place(action))
+}
+
+/// Whether whoever made or removed this directory died meanwhile; the next sweep tries again what cannot
+/// be removed now.
+fn is_left_over(path: &Path) -> bool {
+    let age = fs::metadata(path)
+        .and_then(|found| found.modified())
+        .ok()
+        .and_then(|at| at.elapsed().ok());
+    match path.extension() {
+        Some(extension) if extension == REMOVING => true,
+        Some(extension) if extension == MAKING => age.is_some_and(|age| age > MAKING_LIMIT),
+        _ => false,
+    }
 }
 
 /// A handle of that process, if it still is that process.
@@ -231,11 +242,6 @@ fn has_ended(process: &OwnedFd, limit: Option<&Timespec>) -> std::io::Result<boo
             Err(other) => return Err(other.into()),
         }
     }
-}
-
-fn boot_id() -> String {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().to_owned()
 }
 
 /// Removes an attempt's directory. It is given another name first, so that a remover that dies leaves

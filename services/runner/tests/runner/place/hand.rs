@@ -14,6 +14,14 @@ impl Backend for Place {
         "process"
     }
 
+    fn ends_with_boot(&self) -> bool {
+        true
+    }
+
+    fn prepares_ahead(&self) -> bool {
+        true
+    }
+
     async fn prepare(&self, play: Play, events: mpsc::Sender<Event>) -> Result<Box<dyn Playing>, Error> {
         self.make(&play.key, events)?;
         Ok(self.hand(&play.key))
