@@ -5,6 +5,7 @@
 //! events into facts and logs. One task per attempt owns the [`Playing`]; methods are never called
 //! at the same time.
 
+pub mod kubernetes;
 pub mod process;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,10 @@ use k8s_openapi::api::core::v1::Pod;
 use tidemill_messages::command::{CancelReason, StartTask};
 use tidemill_messages::report::Report;
 use tidemill_messages::{AttemptKey, AttemptOutcome};
+use tidemill_resources::Object;
 use tokio::sync::mpsc;
+
+pub use crate::credentials::SecretObject;
 
 /// Events that may wait between a backend and the core, per attempt; the backend waits when full,
 /// and so, in the end, does the step that writes too fast.
@@ -96,6 +100,11 @@ pub trait Backend: Send + Sync + 'static {
     fn prepares_ahead(&self) -> bool {
         false
     }
+    /// Whether the place itself shows that an attempt had been let go, when nothing else is left of it. A
+    /// pod that somebody deleted leaves no trace.
+    fn remembers_starts(&self) -> bool {
+        true
+    }
     /// Builds the sandbox without starting any of the user's code.
     async fn prepare(&self, play: Play, events: mpsc::Sender<Event>) -> Result<Box<dyn Playing>, Error>;
     /// Takes over what a dead owner left of this attempt.
@@ -106,7 +115,7 @@ pub trait Backend: Send + Sync + 'static {
     async fn discard(&self, key: &AttemptKey) -> Result<(), Error>;
 }
 
-/// The objects a pod refers to, as a backend outside Kubernetes needs them.
+/// The objects a pod refers to, as a backend needs them.
 #[async_trait]
 pub trait Lookup: Send + Sync + 'static {
     /// Data of a Secret; `None` if there is none of that name.
@@ -117,6 +126,22 @@ pub trait Lookup: Send + Sync + 'static {
     /// directory the backend chooses; `Some(Some(path))` for a claim that stands for a host
     /// directory (annotation `tidemill.dev/host-path`).
     async fn claim(&self, namespace: &str, name: &str) -> Result<Option<Option<PathBuf>>, Error>;
+    /// The claim as the planner made it from a run's template; `None` if there is none of that name.
+    async fn claim_record(&self, _namespace: &str, _name: &str) -> Result<Option<Object>, Error> {
+        Ok(None)
+    }
+    /// Names of the Secrets of a ServiceAccount; `None` if there is none of that name.
+    async fn secrets_of_account(&self, _namespace: &str, _name: &str) -> Result<Option<Vec<String>>, Error> {
+        Ok(None)
+    }
+    /// Names of the Secrets with which a ServiceAccount pulls images; none if there is no such account.
+    async fn pull_secrets_of_account(&self, _namespace: &str, _name: &str) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+    /// A Secret with its type and annotations; `None` if there is none of that name.
+    async fn secret_object(&self, _namespace: &str, _name: &str) -> Result<Option<SecretObject>, Error> {
+        Ok(None)
+    }
 }
 
 /// Why a backend could not do it.

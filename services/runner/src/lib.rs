@@ -9,6 +9,7 @@ pub mod backend;
 mod cancels;
 mod claim;
 mod core;
+mod credentials;
 mod error;
 mod fence;
 mod identity;
@@ -21,6 +22,7 @@ mod peers;
 mod retry;
 mod settings;
 mod slots;
+mod steps;
 mod sweep;
 
 use std::sync::Arc;
@@ -35,6 +37,7 @@ pub use core::Runner;
 pub use error::Error;
 pub use lookup::ObjectLookup;
 pub use settings::Settings;
+pub use steps::StepLine;
 
 /// Runs the tasks of class `process` on this host until `stop`, then lets go of them: they run on,
 /// and the next runner of this state directory adopts them.

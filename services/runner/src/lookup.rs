@@ -11,7 +11,7 @@ use serde_json::Value;
 use tidemill_objects::{Key, Objects};
 use tidemill_resources::Object;
 
-use crate::backend::{Error, Lookup};
+use crate::backend::{Error, Lookup, SecretObject};
 
 /// Annotation of a claim that stands for a directory of the host.
 const ANNOTATION_HOST_PATH: &str = "tidemill.dev/host-path";
@@ -65,6 +65,39 @@ impl Lookup for ObjectLookup {
         let map = self.get("configmaps", namespace, name).await?;
         map.map(|map| Ok(merged(decoded(&map, "binaryData", "ConfigMap")?, texts(&map, "data"))))
             .transpose()
+    }
+
+    async fn claim_record(&self, namespace: &str, name: &str) -> Result<Option<Object>, Error> {
+        self.get("persistentvolumeclaims", namespace, name).await
+    }
+
+    async fn secrets_of_account(&self, namespace: &str, name: &str) -> Result<Option<Vec<String>>, Error> {
+        let account = self.get("serviceaccounts", namespace, name).await?;
+        Ok(account.map(|account| {
+            let secrets = account.rest.get("secrets").and_then(Value::as_array);
+            let names = secrets
+                .into_iter()
+                .flatten()
+                .filter_map(|secret| secret.get("name")?.as_str());
+            names.map(str::to_owned).collect()
+        }))
+    }
+
+    async fn secret_object(&self, namespace: &str, name: &str) -> Result<Option<SecretObject>, Error> {
+        let Some(secret) = self.get("secrets", namespace, name).await? else {
+            return Ok(None);
+        };
+        let data = merged(decoded(&secret, "data", "Secret")?, texts(&secret, "stringData"));
+        Ok(Some(SecretObject {
+            kind: secret
+                .rest
+                .get("type")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+            annotations: secret.metadata.annotations.unwrap_or_default(),
+            data,
+        }))
     }
 
     async fn claim(&self, namespace: &str, name: &str) -> Result<Option<Option<PathBuf>>, Error> {

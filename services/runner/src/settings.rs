@@ -39,6 +39,8 @@ pub struct Settings {
     pub pod: tidemill_pod::Options,
     /// The process backend.
     pub process: crate::backend::process::Settings,
+    /// The Kubernetes backend.
+    pub kubernetes: crate::backend::kubernetes::Settings,
 }
 
 impl Default for Settings {
@@ -55,7 +57,15 @@ impl Default for Settings {
             stop_grace: Span::seconds(5),
             pod: tidemill_pod::Options::default(),
             process: crate::backend::process::Settings::default(),
+            kubernetes: crate::backend::kubernetes::Settings::default(),
         }
+    }
+}
+
+impl Settings {
+    /// The place in which this runner's attempts can be adopted: as leases name it.
+    pub fn place_name(&self) -> String {
+        crate::identity::Identity::of(self).place
     }
 }
 

@@ -1,6 +1,6 @@
 //! The binary in front of each step.
 //!
-//! It is three programs in one file, since namespaces are entered by a fresh, single-threaded process
+//! In the process backend it is three programs in one file, since namespaces are entered by a fresh, single-threaded process
 //! (`unsafe_code = "forbid"` leaves no fork):
 //!
 //! - `supervise` leaves the runner's session, makes the namespaces of an attempt and starts
@@ -8,10 +8,14 @@
 //!   socket to the runner, and everything of the attempt ends with it; for each container it starts
 //! - `contain`, which builds what the container sees, locks it and becomes the user's program.
 //!
+//! Where each container is one of Kubernetes, it is the container's entrypoint instead: `step` in front of
+//! each step, `sidecar` in front of a sidecar's script, `install` to bring it into a pod.
+//!
 //! The runner starts `supervise` with a socket as standard input; the rest is
 //! `tidemill_messages::sandbox`.
 
 mod contain;
+mod entry;
 mod error;
 mod process;
 mod sandbox;
@@ -26,6 +30,9 @@ fn main() -> ExitCode {
         "supervise" => supervise::run(),
         "sandbox" => sandbox::run(),
         "contain" => contain::run(),
+        "step" => entry::run(),
+        "sidecar" => entry::run_sidecar(),
+        "install" => entry::install(),
         "version" | "--version" => {
             report(env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;

@@ -4,18 +4,18 @@
 //! traced or read by the steps, which share its uid: it is not dumpable. It has no thread but one and
 //! waits in `poll` only.
 
-mod attempt;
+pub(crate) mod attempt;
 mod contained;
-mod guard;
+pub(crate) mod guard;
 mod layout;
 mod link;
-mod log;
-mod mask;
+pub(crate) mod log;
+pub(crate) mod mask;
 mod memory;
 mod outbox;
-mod results;
-mod script;
-mod substitute;
+pub(crate) mod results;
+pub(crate) mod script;
+pub(crate) mod substitute;
 mod sweep;
 
 use std::fs;

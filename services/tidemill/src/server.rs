@@ -6,6 +6,7 @@ mod bus;
 mod gateway;
 mod ingest;
 mod parts;
+mod pods;
 mod running;
 mod service;
 mod settings;
@@ -115,10 +116,11 @@ impl Server {
     ) -> Result<Assembled, Error> {
         let (bus, objects) = nats.connect("tidemill up", &settings).await?;
         let runner = settings.runner(state);
-        let backends = Backends::find(&runner, &objects);
+        let nats_place = nats.place();
+        let backends = Backends::find(&runner, &bus, &objects, &nats_place, None);
         let gateway_settings = settings.gateway(state)?;
         let gateway = gateway::bind(&gateway_settings, options.listen, state, &bus, &objects);
-        let (backends, gateway) = tokio::join!(backends, gateway);
+        let (mut backends, gateway) = tokio::join!(backends, gateway);
         let gateway = gateway?;
         if options.needs_backend {
             backends.must_be_some()?;
@@ -134,6 +136,7 @@ impl Server {
         parts.front("planner", |shutdown| {
             tidemill_planner::run(settings.planner_alone(), bus.clone(), objects.clone(), shutdown)
         });
+        backends.attend(&mut parts);
         parts.runner(Runner::new(runner, bus.clone(), backends.found));
         objects.ready().await.map_err(Error::service("objects"))?;
         Ok(Assembled {

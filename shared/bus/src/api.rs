@@ -176,6 +176,14 @@ impl Bus {
         self.transport.notify(message).await
     }
 
+    /// Answers a core message, on the `reply` it came with: at most once.
+    ///
+    /// # Errors
+    /// As [`Bus::notify`].
+    pub async fn answer(&self, reply: String, payload: Bytes) -> Result<(), Error> {
+        self.transport.answer(reply, payload).await
+    }
+
     /// Whether the connection is up, as a value that can be waited on.
     pub fn connected(&self) -> watch::Receiver<bool> {
         self.transport.connected()

@@ -22,6 +22,8 @@ pub struct Stored {
     pub headers: Headers,
     /// Empty for a headers-only reader.
     pub payload: Bytes,
+    /// Where an answer is expected; core messages only.
+    pub reply: Option<String>,
 }
 
 impl Stored {

@@ -11,27 +11,49 @@
 //! - [`Error::Unknown`] means that nobody knows: the caller reads back ([`Bus::last`], a read from
 //!   the leader) and compares an id of its own before it tries again.
 //! - Nothing else in the workspace names async-nats.
+//!
+//! Without the feature `client` there is only [`lean`], which the step binary is built with.
 
+#[cfg(feature = "client")]
 pub mod blob;
+#[cfg(feature = "client")]
 pub mod layout;
-
-mod api;
-mod check;
-mod connect;
-mod error;
-mod handles;
-mod memory;
-mod message;
-mod nats;
+pub mod lean;
+#[cfg(feature = "client")]
 pub mod server_config;
-mod spec;
+#[cfg(feature = "client")]
+pub mod steps;
+#[cfg(feature = "client")]
 pub mod subject;
+
+#[cfg(feature = "client")]
+mod api;
+#[cfg(feature = "client")]
+mod check;
+#[cfg(feature = "client")]
+mod connect;
+#[cfg(feature = "client")]
+mod error;
+#[cfg(feature = "client")]
+mod handles;
+#[cfg(feature = "client")]
+mod memory;
+#[cfg(feature = "client")]
+mod message;
+#[cfg(feature = "client")]
+mod nats;
+#[cfg(feature = "client")]
+mod spec;
+#[cfg(feature = "client")]
 mod transport;
 
-pub use api::Bus;
-pub use connect::{Connect, Credentials, Tls};
-pub use error::{Error, Retry};
-pub use handles::{Consumer, Delivery, Reader, Stored, Subscription};
-pub use memory::{Faults, Memory};
-pub use message::{Headers, MAX_MESSAGE_BYTES, Message};
-pub use spec::{ConsumerSpec, Discard, Persistence, StreamSpec, StreamState};
+#[cfg(feature = "client")]
+pub use self::{
+    api::Bus,
+    connect::{Connect, Credentials, Tls},
+    error::{Error, Retry},
+    handles::{Consumer, Delivery, Reader, Stored, Subscription},
+    memory::{Faults, Memory},
+    message::{Headers, MAX_MESSAGE_BYTES, Message},
+    spec::{ConsumerSpec, Discard, Persistence, StreamSpec, StreamState},
+};

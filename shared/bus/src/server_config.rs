@@ -1,7 +1,7 @@
 //! The configuration of the private nats-server that `tidemill up` runs beside itself.
 //!
-//! One folder holds everything: `nats.conf`, `secrets.conf` (mode 0600, made once), `store/`,
-//! `nats.log` and the file in which the server writes its port. What is stored is encrypted with the
+//! One folder holds everything: `nats.conf`, `secrets.conf` and `steps.seed` (mode 0600, made once),
+//! `store/`, `nats.log` and the file in which the server writes its port. What is stored is encrypted with the
 //! key in `secrets.conf`: that protects disks and backups, not against whoever reads the folder.
 
 use std::fs::{self, OpenOptions};
@@ -13,6 +13,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 use serde::Deserialize;
 
+use crate::steps::{self, Issuer};
 use crate::{Connect, Credentials};
 
 /// The only user of a private server.
@@ -24,6 +25,8 @@ pub const MIN_FILE_BYTES: u64 = 256 * 1024 * 1024;
 
 const CONFIG: &str = "nats.conf";
 const SECRETS: &str = "secrets.conf";
+/// Not in the secrets: the server takes a name it does not use for a mistake.
+const STEPS: &str = "steps.seed";
 
 /// When an acknowledged message is on the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub struct PrivateServer {
 pub struct Prepared {
     folder: PathBuf,
     password: String,
+    steps_seed: String,
 }
 
 /// Why the files of a private server could not be prepared.
@@ -112,30 +116,39 @@ impl PrivateServer {
                 needed: MIN_FILE_BYTES,
             });
         }
-        let text = self.text()?;
+        self.quotable()?;
         let create = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
         create.map_err(|source| file("create", &self.folder, source))?;
         let password = self.password()?;
+        let (steps_seed, issuer) = self.steps()?;
+        let text = self.text(&issuer.public_key())?;
         let path = self.folder.join(CONFIG);
         fs::write(&path, text).map_err(|source| file("write", &path, source))?;
         Ok(Prepared {
             folder: self.folder.clone(),
             password,
+            steps_seed,
         })
     }
 
-    /// The text of `nats.conf`; it names no secret.
-    ///
-    /// # Errors
-    /// [`Error::Unquotable`].
-    pub fn text(&self) -> Result<String, Error> {
+    fn quotable(&self) -> Result<&str, Error> {
         let folder = self
             .folder
             .to_str()
             .filter(|path| !path.contains(['"', '\\', '\n', '\r']));
-        let folder = folder.ok_or_else(|| Error::Unquotable {
+        folder.ok_or_else(|| Error::Unquotable {
             path: self.folder.clone(),
-        })?;
+        })
+    }
+
+    /// The text of `nats.conf`, with the public key of the steps' issuer; it names no secret.
+    ///
+    /// # Errors
+    /// [`Error::Unquotable`].
+    pub fn text(&self, issuer: &str) -> Result<String, Error> {
+        let folder = self.quotable()?;
+        let users = format!("[{{ user: \"{USER}\", password: $tidemill_password }}]");
+        let accounts = steps::configuration(&users, USER, issuer);
         let sync = match self.sync {
             Sync::Always => "always".to_owned(),
             Sync::Every(interval) => format!("\"{}ms\"", interval.as_millis().max(1)),
@@ -153,11 +166,7 @@ logfile_size_limit: 10MB
 logfile_max_num: 3
 max_payload: {MAX_PAYLOAD_BYTES}
 
-authorization {{
-  user: "{USER}"
-  password: $tidemill_password
-}}
-
+{accounts}
 jetstream {{
   store_dir: "{folder}/store"
   max_file: {max_file_bytes}
@@ -187,7 +196,30 @@ jetstream {{
     }
 }
 
+impl PrivateServer {
+    /// The seed of the steps' issuer, made if it is not there.
+    fn steps(&self) -> Result<(String, Issuer), Error> {
+        let path = self.folder.join(STEPS);
+        let seed = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let seed = Issuer::new_seed();
+                write_secret(&path, &seed).map_err(|source| file("write", &path, source))?;
+                seed
+            }
+            Err(source) => return Err(file("read", &path, source)),
+        };
+        let issuer = Issuer::from_seed(&seed).map_err(|_| Error::Damaged { path })?;
+        Ok((seed, issuer))
+    }
+}
+
 impl Prepared {
+    /// The seed of the steps' issuer, for [`Issuer::from_seed`].
+    pub fn steps_seed(&self) -> &str {
+        &self.steps_seed
+    }
+
     /// The arguments of `nats-server`.
     pub fn arguments(&self) -> Vec<String> {
         vec!["--config".to_owned(), self.folder.join(CONFIG).display().to_string()]

@@ -46,6 +46,7 @@ pub(crate) trait Transport: Send + Sync {
     fn purge(&self, stream: String, filter: String, before: Option<u64>) -> BoxFuture<'_, Result<u64, Error>>;
     fn subscribe(&self, subject: String, queue: Option<String>) -> BoxFuture<'_, Result<Subscription, Error>>;
     fn notify(&self, message: Message) -> BoxFuture<'_, Result<(), Error>>;
+    fn answer(&self, reply: String, payload: Bytes) -> BoxFuture<'_, Result<(), Error>>;
     fn connected(&self) -> watch::Receiver<bool>;
     fn close(&self, grace: Duration) -> BoxFuture<'_, ()>;
 }

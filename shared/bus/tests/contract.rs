@@ -36,4 +36,5 @@ mod contract {
     mod read;
     mod schedule;
     mod server;
+    mod steps;
 }

@@ -4,6 +4,7 @@
 //! version are replayed by the tests of this crate. User text is encoded before it enters a subject
 //! ([`subject::token`]).
 
+pub mod assignment;
 pub mod claim;
 pub mod command;
 pub mod envelope;

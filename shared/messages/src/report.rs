@@ -98,6 +98,9 @@ pub struct ContainerEnd {
     /// Results of the step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<WrittenResult>,
+    /// The kernel ended it, or a process of it, for want of memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
 }
 
 /// A result file that was written.

@@ -301,6 +301,30 @@ pub fn logs_of_attempt(key: &AttemptKey) -> String {
     format!("log.{}.{}.{}.*", token(&key.run_uid), token(&key.task), key.attempt)
 }
 
+/// `step.report.<run uid>.<task>.<attempt>`: where the steps of an attempt report, each to whoever owns it.
+pub fn step_report(key: &AttemptKey) -> String {
+    format!("step.report.{}", attempt_tokens(key))
+}
+
+/// `step.tell.<run uid>.<task>.<attempt>`: what the owner has to say without being asked.
+pub fn step_tell(key: &AttemptKey) -> String {
+    format!("step.tell.{}", attempt_tokens(key))
+}
+
+/// `step.inbox.<run uid>.<task>.<attempt>`: where answers come, below it one subject a container.
+pub fn step_inbox(key: &AttemptKey) -> String {
+    format!("step.inbox.{}", attempt_tokens(key))
+}
+
+/// All reports of steps: what their account may ask of ours.
+pub const ALL_STEP_REPORTS: &str = "step.report.>";
+/// All that is told to steps: what their account may hear of ours.
+pub const ALL_STEP_TELLS: &str = "step.tell.>";
+
+fn attempt_tokens(key: &AttemptKey) -> String {
+    format!("{}.{}.{}", token(&key.run_uid), token(&key.task), key.attempt)
+}
+
 /// `blob.<sha256>.<chunk>`.
 pub fn blob(sha256: &str, chunk: u32) -> String {
     format!("blob.{sha256}.{chunk}")

@@ -209,6 +209,7 @@ mod tests {
             time: Timestamp::UNIX_EPOCH,
             headers,
             payload: bytes::Bytes::new(),
+            reply: None,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::container::overlay;
 
 pub mod implicit;
 
-use implicit::{BINARY_DIRECTORY, BINARY_PATH, WORKSPACE_PATH};
+use implicit::{BINARY_DIRECTORY, BINARY_PATH, Needs, WORKSPACE_PATH};
 
 /// How the step binary gets into the pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +36,18 @@ pub enum Delivery {
 /// Makes `pod`, as [`crate::build`] made it, ready for Kubernetes. A step that has neither command
 /// nor script needs its image's entrypoint: the caller writes it into the container before.
 ///
+/// The pod has then no directory for `/tekton` but what is mounted there; a relative `workingDir` is made by
+/// the container runtime.
+///
 /// Each step's container runs `tidemill-step step <container> -- <command> <args>`, a sidecar with a
 /// script `tidemill-step sidecar <container> -- <args>`; scripts are in the plan, which appears as
 /// a file in [`implicit::DOWNWARD_PATH`].
 ///
+/// `credentials` says whether the steps get any.
+///
 /// # Errors
 /// [`Error::Plan`] if the pod holds no plan that can be read.
-pub fn deliver(pod: &mut Pod, delivery: &Delivery) -> Result<(), Error> {
+pub fn deliver(pod: &mut Pod, delivery: &Delivery, credentials: bool) -> Result<(), Error> {
     let name = pod.metadata.name.clone().unwrap_or_default();
     let plan = Plan::of(pod).map_err(|source| Error::Plan {
         task: name,
@@ -54,8 +59,13 @@ pub fn deliver(pod: &mut Pod, delivery: &Delivery) -> Result<(), Error> {
     })?;
     let Some(spec) = &mut pod.spec else { return Ok(()) };
     let names: Vec<String> = plan.steps.iter().map(|step| step.container.clone()).collect();
+    let needs = Needs {
+        steps: names.len(),
+        credentials,
+        sidecar_scripts: plan.sidecars.iter().any(|sidecar| sidecar.script.is_some()),
+    };
     for (position, container) in spec.containers.iter_mut().enumerate() {
-        let mounts = implicit::step_mounts(position, &names);
+        let mounts = implicit::step_mounts(position, &names, needs);
         front("step", container, mounts);
     }
     for sidecar in spec.init_containers.iter_mut().flatten() {
@@ -65,7 +75,7 @@ pub fn deliver(pod: &mut Pod, delivery: &Delivery) -> Result<(), Error> {
             front("sidecar", sidecar, implicit::sidecar_mounts());
         }
     }
-    add_volumes(spec, names.len(), delivery);
+    add_volumes(spec, needs, delivery);
     Ok(())
 }
 
@@ -81,8 +91,8 @@ fn front(mode: &str, container: &mut Container, implicit: Vec<VolumeMount>) {
     container.volume_mounts = Some(overlay(implicit, &own));
 }
 
-fn add_volumes(spec: &mut PodSpec, steps: usize, delivery: &Delivery) {
-    let mut volumes = implicit::volumes(steps, delivery);
+fn add_volumes(spec: &mut PodSpec, needs: Needs, delivery: &Delivery) {
+    let mut volumes = implicit::volumes(needs, delivery);
     volumes.extend(spec.volumes.take().unwrap_or_default());
     spec.volumes = Some(volumes);
     if let Delivery::Copy { image } = delivery {

@@ -103,7 +103,7 @@ fn the_run_s_template_wins_over_the_installation_s() {
 fn a_cluster_gets_the_step_binary_and_the_directories() {
     let mut pod = built("sidecars");
     let path = "/opt/tidemill/bin".to_owned();
-    deliver(&mut pod, &Delivery::HostPath { path }).unwrap();
+    deliver(&mut pod, &Delivery::HostPath { path }, true).unwrap();
     insta::assert_snapshot!(show(pod));
 }
 
@@ -111,7 +111,7 @@ fn a_cluster_gets_the_step_binary_and_the_directories() {
 fn a_copied_binary_comes_before_everything_else() {
     let mut pod = built("steps");
     let image = "registry.example/step:1".to_owned();
-    deliver(&mut pod, &Delivery::Copy { image }).unwrap();
+    deliver(&mut pod, &Delivery::Copy { image }, false).unwrap();
     insta::assert_snapshot!(show(pod));
 }
 
@@ -123,7 +123,7 @@ fn a_pod_without_plan_is_not_delivered() {
         reference: "registry.example/step:1".to_owned(),
     };
     assert!(matches!(
-        deliver(&mut pod, &delivery),
+        deliver(&mut pod, &delivery, false),
         Err(Error::Plan { source: None, .. })
     ));
 }

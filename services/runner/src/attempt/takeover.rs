@@ -117,6 +117,13 @@ impl Attempt {
     ) -> Result<End, LetGo> {
         match found {
             Ok(Found::Running(sandbox)) => self.go_on(fence, sandbox, command, claim).await,
+            Ok(Found::NotStarted) if self.was_let_go().await? => {
+                let message = "its sandbox is gone, and somebody had seen it run".to_owned();
+                let ending = Ending::Lost { message };
+                self.store_finished(self.unstarted(ending)).await?;
+                self.acknowledge().await;
+                Ok(End::Over)
+            }
             Ok(Found::NotStarted) => self.start_late(fence, command, claim).await,
             Ok(Found::Gone { message, progress }) => {
                 let ended = progress.outcome(self.context.bus.now(), outcome::End::default());
@@ -201,6 +208,18 @@ impl Attempt {
             }
             None => Ok(None),
         }
+    }
+
+    /// Whether an owner before had let the attempt go, where its place cannot tell: then a step may have
+    /// run (R4).
+    async fn was_let_go(&self) -> Result<bool, LetGo> {
+        if self.context.backend.remembers_starts() {
+            return Ok(false);
+        }
+        let subject = subject::attempt_fact(&self.key, "started");
+        let bus = &self.context.bus;
+        let last = until_answered(&self.context.hold, || bus.last(stream::FACTS, &subject)).await?;
+        Ok(last.is_some())
     }
 
     async fn is_finished(&self) -> Result<bool, LetGo> {

@@ -35,6 +35,7 @@ fn end(exit_code: i32, reason: TerminationReason) -> ContainerEnd {
         reason,
         message: String::new(),
         results: Vec::new(),
+        out_of_memory: false,
     }
 }
 

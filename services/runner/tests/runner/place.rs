@@ -211,6 +211,7 @@ pub(crate) fn finished() -> ReportBody {
         reason: TerminationReason::Completed,
         message: String::new(),
         results: Vec::new(),
+        out_of_memory: false,
     };
     let container = "step-work".to_owned();
     ReportBody::ContainerFinished { container, end }

@@ -35,6 +35,7 @@ use crate::process;
 use crate::wire::Wire;
 use copies::is_apart;
 use running::Running;
+pub(crate) use running::words;
 
 /// How often, within the time it goes on without an owner, an attempt looks whether it still can be
 /// found.

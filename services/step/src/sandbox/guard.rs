@@ -6,7 +6,7 @@ use super::substitute::Results;
 use crate::error::Error;
 
 /// Whether all guards hold.
-pub(super) fn holds(guards: &[WhenExpression], results: &Results<'_>) -> Result<bool, Error> {
+pub(crate) fn holds(guards: &[WhenExpression], results: &Results<'_>) -> Result<bool, Error> {
     for guard in guards {
         if !guard.cel.is_empty() {
             return Err(Error::task(format!(

@@ -70,10 +70,7 @@ impl Layout {
                 argv.extend(args.iter().cloned());
                 Ok(argv)
             }
-            Program::Script { .. } => Err(Error::task(
-                "cannot run the script: its first line is empty, so that the kernel does not see the `#!` \
-                 that follows; put `#!` first",
-            )),
+            Program::Script { .. } => Err(Error::task(script::NOT_RUNNABLE)),
         }
     }
 

@@ -16,7 +16,7 @@ use tidemill_messages::report::MAX_LOG_CHUNK_BYTES;
 use super::mask::{Masker, Masks};
 
 /// How long text waits for more.
-pub(super) const DELAY: Duration = Duration::from_millis(20);
+pub(crate) const DELAY: Duration = Duration::from_millis(20);
 /// Bytes read from a pipe at once.
 const READ_BYTES: usize = 64 * 1024;
 /// Bytes read from a pipe after the last process that was to write to it has ended: what a pipe of the
@@ -24,15 +24,15 @@ const READ_BYTES: usize = 64 * 1024;
 const DRAIN_BYTES: usize = 1 << 20;
 
 /// Text the containers of an attempt may still write, in bytes.
-pub(super) struct Budget {
+pub(crate) struct Budget {
     /// What the limit was.
-    pub(super) limit: u64,
+    pub(crate) limit: u64,
     left: u64,
 }
 
 impl Budget {
     /// All of it left.
-    pub(super) fn new(limit: u64) -> Self {
+    pub(crate) fn new(limit: u64) -> Self {
         Self { limit, left: limit }
     }
 }
@@ -46,7 +46,7 @@ struct Stream {
 }
 
 /// The log of one container.
-pub(super) struct Log {
+pub(crate) struct Log {
     streams: Vec<Stream>,
     text: String,
     since: Option<Instant>,
@@ -56,7 +56,7 @@ pub(super) struct Log {
 
 impl Log {
     /// Reads `pipes`, which do not block, each with the files it is copied to.
-    pub(super) fn new(pipes: Vec<(File, Vec<File>)>, masks: &Rc<Masks>) -> Self {
+    pub(crate) fn new(pipes: Vec<(File, Vec<File>)>, masks: &Rc<Masks>) -> Self {
         let stream = |(pipe, copies)| Stream {
             pipe: Some(pipe),
             masker: Masker::new(Rc::clone(masks)),
@@ -73,21 +73,21 @@ impl Log {
     }
 
     /// The pipes that are open.
-    pub(super) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(crate) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.streams
             .iter()
             .filter_map(|stream| stream.pipe.as_ref().map(AsFd::as_fd))
     }
 
     /// Reads once from each pipe.
-    pub(super) fn read(&mut self, budget: &mut Budget, now: Instant) {
+    pub(crate) fn read(&mut self, budget: &mut Budget, now: Instant) {
         for number in 0..self.streams.len() {
             self.read_stream(number, budget, now);
         }
     }
 
     /// Reads what is left in the pipes and closes them.
-    pub(super) fn drain(&mut self, budget: &mut Budget, now: Instant) {
+    pub(crate) fn drain(&mut self, budget: &mut Budget, now: Instant) {
         for number in 0..self.streams.len() {
             let mut read = 0;
             while read < DRAIN_BYTES {
@@ -101,7 +101,7 @@ impl Log {
     }
 
     /// Adds a line of our own.
-    pub(super) fn say(&mut self, line: &str, now: Instant) {
+    pub(crate) fn say(&mut self, line: &str, now: Instant) {
         if !self.text.is_empty() && !self.text.ends_with('\n') {
             self.text.push('\n');
         }
@@ -112,12 +112,12 @@ impl Log {
     }
 
     /// When the text that waits is to be sent.
-    pub(super) fn due_at(&self) -> Option<Instant> {
+    pub(crate) fn due_at(&self) -> Option<Instant> {
         self.since.map(|since| since + DELAY)
     }
 
     /// The next chunk to send, at the end of a line where there is one.
-    pub(super) fn chunk(&mut self, now: Instant, last: bool) -> Option<String> {
+    pub(crate) fn chunk(&mut self, now: Instant, last: bool) -> Option<String> {
         let due = last || self.due_at().is_some_and(|due| due <= now);
         if self.text.is_empty() || (!due && self.text.len() < MAX_LOG_CHUNK_BYTES) {
             return None;
@@ -128,12 +128,12 @@ impl Log {
     }
 
     /// Bytes that were over the limit.
-    pub(super) fn cut_bytes(&self) -> u64 {
+    pub(crate) fn cut_bytes(&self) -> u64 {
         self.cut_bytes
     }
 
     /// Why a copy is not whole.
-    pub(super) fn failed_copy(&mut self) -> Option<std::io::Error> {
+    pub(crate) fn failed_copy(&mut self) -> Option<std::io::Error> {
         self.failed_copy.take()
     }
 

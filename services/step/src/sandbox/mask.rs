@@ -11,14 +11,14 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tidemill_messages::sandbox::Content;
 
 /// Shorter values are not masked.
-pub(super) const SHORTEST_BYTES: usize = 6;
+pub(crate) const SHORTEST_BYTES: usize = 6;
 /// Of longer values the beginning is masked, and each line.
 const LONGEST_BYTES: usize = 64 * 1024;
 /// What is shown instead.
 const SHOWN: &[u8] = b"***";
 
 /// What to look for.
-pub(super) struct Masks {
+pub(crate) struct Masks {
     /// Longest first.
     patterns: Vec<Vec<u8>>,
     /// By first byte, positions in `patterns`.
@@ -27,7 +27,7 @@ pub(super) struct Masks {
 
 impl Masks {
     /// Looks for these values.
-    pub(super) fn new(values: &[Content]) -> Self {
+    pub(crate) fn new(values: &[Content]) -> Self {
         let mut patterns: Vec<Vec<u8>> = values.iter().flat_map(|value| forms(&value.0)).collect();
         patterns.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         patterns.dedup();
@@ -39,7 +39,7 @@ impl Masks {
     }
 
     /// `text` without them.
-    pub(super) fn clean(self: &Rc<Self>, text: &str) -> String {
+    pub(crate) fn clean(self: &Rc<Self>, text: &str) -> String {
         let mut masker = Masker::new(Rc::clone(self));
         let mut out = Vec::with_capacity(text.len());
         masker.push(text.as_bytes(), &mut out);
@@ -82,14 +82,14 @@ enum Look {
 }
 
 /// Masks one stream, piece by piece.
-pub(super) struct Masker {
+pub(crate) struct Masker {
     masks: Rc<Masks>,
     held: Vec<u8>,
 }
 
 impl Masker {
     /// At the beginning of a stream.
-    pub(super) fn new(masks: Rc<Masks>) -> Self {
+    pub(crate) fn new(masks: Rc<Masks>) -> Self {
         Self {
             masks,
             held: Vec::new(),
@@ -97,7 +97,7 @@ impl Masker {
     }
 
     /// Adds the next piece; what may be the beginning of a value is held back.
-    pub(super) fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         if self.masks.patterns.is_empty() {
             out.extend_from_slice(piece);
             return;
@@ -125,7 +125,7 @@ impl Masker {
     }
 
     /// The stream is over: what was held back is no value, though it may hold shorter ones.
-    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         let text = std::mem::take(&mut self.held);
         let mut at = 0;
         while at < text.len() {

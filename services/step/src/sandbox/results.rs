@@ -17,7 +17,7 @@ use crate::error::{Doing, Error};
 const TOO_LARGE: &str = "TaskRunResultLargerThanAllowedLimit";
 
 /// What a result file holds.
-pub(super) enum Content {
+pub(crate) enum Content {
     /// Nobody wrote it.
     Missing,
     /// Its text.
@@ -27,7 +27,7 @@ pub(super) enum Content {
 }
 
 /// Reads a result. Only a plain file counts: a link could lead to what steps may not see.
-pub(super) fn read(directory: &Path, name: &str, limit_bytes: u64) -> Result<Content, Error> {
+pub(crate) fn read(directory: &Path, name: &str, limit_bytes: u64) -> Result<Content, Error> {
     if name.contains('/') || name.starts_with('.') {
         return Ok(Content::Missing);
     }
@@ -58,17 +58,17 @@ pub(super) fn read(directory: &Path, name: &str, limit_bytes: u64) -> Result<Con
 }
 
 /// Collects results under their limits.
-pub(super) struct Collector {
+pub(crate) struct Collector {
     limits: Limits,
     masks: Rc<Masks>,
     bytes: u64,
     /// The first limit that was passed.
-    pub(super) failure: Option<Failure>,
+    pub(crate) failure: Option<Failure>,
 }
 
 impl Collector {
     /// Nothing collected.
-    pub(super) fn new(limits: Limits, masks: Rc<Masks>) -> Self {
+    pub(crate) fn new(limits: Limits, masks: Rc<Masks>) -> Self {
         Self {
             limits,
             masks,
@@ -78,7 +78,7 @@ impl Collector {
     }
 
     /// The results of these names in `directory`.
-    pub(super) fn collect(&mut self, directory: &Path, names: &[String]) -> Result<Vec<WrittenResult>, Error> {
+    pub(crate) fn collect(&mut self, directory: &Path, names: &[String]) -> Result<Vec<WrittenResult>, Error> {
         let mut written = Vec::new();
         for name in names {
             let content = read(directory, name, self.limits.result_bytes)?;

@@ -3,13 +3,17 @@
 /// What Tekton puts in front of a script without a first line of its own.
 const PREAMBLE: &str = "#!/bin/sh\nset -e\n";
 
+/// What is wrong with a script the kernel cannot run.
+pub(crate) const NOT_RUNNABLE: &str = "cannot run the script: its first line is empty, so that the kernel does not see \
+                                       the `#!` that follows; put `#!` first";
+
 /// Where the script of the container at `position` lies, as its container sees it.
-pub(super) fn path(position: usize) -> String {
+pub(crate) fn path(position: usize) -> String {
     format!("/tekton/scripts/script-{position}")
 }
 
 /// The text as it is written: untouched if it means to name its interpreter, even if it fails to.
-pub(super) fn with_preamble(text: &str) -> String {
+pub(crate) fn with_preamble(text: &str) -> String {
     if text.trim().starts_with("#!") {
         text.to_owned()
     } else {
@@ -18,7 +22,7 @@ pub(super) fn with_preamble(text: &str) -> String {
 }
 
 /// Whether the kernel will see which interpreter to run.
-pub(super) fn is_runnable(text: &str) -> bool {
+pub(crate) fn is_runnable(text: &str) -> bool {
     with_preamble(text).starts_with("#!")
 }
 

@@ -14,9 +14,9 @@ const OPEN: &str = "$(steps.";
 type Found = Result<Option<String>, Error>;
 
 /// Looks up results of steps.
-pub(super) struct Results<'a> {
+pub(crate) struct Results<'a> {
     /// Reads one, by the names of step and result.
-    pub(super) read: &'a (dyn Fn(&str, &str) -> Found + 'a),
+    pub(crate) read: &'a (dyn Fn(&str, &str) -> Found + 'a),
 }
 
 enum Pick<'a> {
@@ -34,7 +34,7 @@ struct Reference<'a> {
 
 impl Results<'_> {
     /// `text` with every reference replaced.
-    pub(super) fn text(&self, text: &str) -> Result<String, Error> {
+    pub(crate) fn text(&self, text: &str) -> Result<String, Error> {
         let mut out = String::new();
         let mut rest = text;
         while let Some(start) = rest.find(OPEN) {
@@ -56,7 +56,7 @@ impl Results<'_> {
     }
 
     /// Each text replaced; one that is exactly a reference to a whole array becomes its elements.
-    pub(super) fn texts(&self, texts: &[String]) -> Result<Vec<String>, Error> {
+    pub(crate) fn texts(&self, texts: &[String]) -> Result<Vec<String>, Error> {
         let mut out = Vec::with_capacity(texts.len());
         for text in texts {
             match self.elements(text)? {

@@ -34,6 +34,9 @@ pub(crate) struct Planner {
 #[derive(Debug, Args)]
 #[command(before_help = "Example: tidemill runner --nats nats://127.0.0.1:4222")]
 pub(crate) struct Runner {
+    /// Take the tasks of this backend alone: process, kubernetes [default: of all that work here]
+    #[arg(long, value_name = "BACKEND", value_parser = ["process", "kubernetes"])]
+    backend: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -68,7 +71,7 @@ impl Runner {
         self.common
             .open(global, "runner")
             .await?
-            .runner()
+            .runner(self.backend.as_deref())
             .await?
             .until_told()
             .await

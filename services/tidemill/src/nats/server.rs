@@ -90,6 +90,14 @@ impl Private {
         Ok(self.prepare(start.port)?.connect(start.port))
     }
 
+    /// The seed of the key it trusts for steps.
+    ///
+    /// # Errors
+    /// As [`Private::start`].
+    pub(crate) fn steps_seed(&self, start: &Start) -> Result<String, Error> {
+        Ok(self.prepare(start.port)?.steps_seed().to_owned())
+    }
+
     /// Starts the server, or takes over the one that a command before this left behind. One that
     /// does not answer is ended first.
     ///

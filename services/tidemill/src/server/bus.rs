@@ -6,6 +6,7 @@ use tidemill_bus::layout::{self, Limits};
 use tidemill_bus::{Bus, Connect, Credentials};
 use tidemill_objects::Objects;
 
+use super::pods::NatsPlace;
 use super::settings::Settings;
 use crate::error::Error;
 use crate::nats::{Private, Supervisor, find, supervise};
@@ -67,6 +68,8 @@ pub(super) struct Opened {
     connect: Connect,
     limits: Limits,
     supervisor: Option<Supervisor>,
+    /// The seed of the steps' issuer, of a private server.
+    steps_seed: Option<String>,
     /// What it is, for people.
     pub(super) what: String,
 }
@@ -85,9 +88,11 @@ pub(super) async fn open(state: &StateDir, nats: &Nats) -> Result<Opened, Error>
     let what = format!("nats-server {} ({how}, port {})", start.info.version, start.port);
     let connect = private.connect(&start)?;
     let limits = fitting(&private);
+    let steps_seed = Some(private.steps_seed(&start)?);
     Ok(Opened {
         connect,
         limits,
+        steps_seed,
         supervisor: Some(supervise(private, start)),
         what,
     })
@@ -113,6 +118,7 @@ pub(super) async fn join(state: &StateDir, nats: &Nats) -> Result<Opened, Error>
         connect: private.connect(&start)?,
         limits: fitting(&private),
         supervisor: None,
+        steps_seed: Some(private.steps_seed(&start)?),
         what: format!("nats-server on port {}", start.port),
     })
 }
@@ -147,6 +153,7 @@ impl Nats {
             connect,
             limits: Limits::default(),
             supervisor: None,
+            steps_seed: None,
             what: format!("nats-server at {shown}"),
         })
     }
@@ -176,6 +183,24 @@ impl Opened {
             .await
             .map_err(Error::service("objects"))?;
         Ok((bus, objects))
+    }
+
+    /// Where it is, for the steps of pods.
+    pub(super) fn place(&self) -> NatsPlace {
+        let first = self.connect.url.split(',').next().unwrap_or_default();
+        let address = first.split("://").nth(1).unwrap_or(first);
+        let address = address.rsplit('@').next().unwrap_or(address);
+        let has_port = address
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        NatsPlace {
+            address: if has_port {
+                address.to_owned()
+            } else {
+                format!("{address}:4222")
+            },
+            steps_seed: self.steps_seed.clone(),
+        }
     }
 
     /// Returns when the private server was given up.

@@ -12,6 +12,7 @@ use super::backends::Backends;
 use super::bus::{Nats, join};
 use super::gateway;
 use super::parts::Parts;
+use super::pods::NatsPlace;
 use super::settings::Settings;
 use crate::error::Error;
 use crate::say;
@@ -24,6 +25,7 @@ pub(crate) struct Service {
     settings: Settings,
     bus: Bus,
     objects: Objects,
+    nats: NatsPlace,
     parts: Parts,
     announced: bool,
 }
@@ -40,16 +42,15 @@ impl Service {
         name: &'static str,
     ) -> Result<Self, Error> {
         let settings = Settings::load(state, settings)?;
-        let (bus, objects) = join(state, nats)
-            .await?
-            .connect(&format!("tidemill {name}"), &settings)
-            .await?;
+        let opened = join(state, nats).await?;
+        let (bus, objects) = opened.connect(&format!("tidemill {name}"), &settings).await?;
         Ok(Self {
             name,
             state: state.clone(),
             settings,
             bus,
             objects,
+            nats: opened.place(),
             parts: Parts::default(),
             announced: false,
         })
@@ -72,12 +73,12 @@ impl Service {
         Ok(self)
     }
 
-    /// With a runner.
-    pub(crate) async fn runner(mut self) -> Result<Self, Error> {
+    /// With a runner, of all backends there are or of this one.
+    pub(crate) async fn runner(mut self, only: Option<&str>) -> Result<Self, Error> {
         self.state.create()?;
         self.objects.ready().await.map_err(Error::service("objects"))?;
         let settings = self.settings.runner(&self.state);
-        let backends = Backends::find(&settings, &self.objects).await;
+        let mut backends = Backends::find(&settings, &self.bus, &self.objects, &self.nats, only).await;
         backends.must_be_some()?;
         say::line(&format!(
             "backends: {} ({})",
@@ -85,6 +86,7 @@ impl Service {
             backends.missing.join("; ")
         ));
         let settings = self.settings.runner(&self.state);
+        backends.attend(&mut self.parts);
         self.parts
             .runner(Runner::new(settings, self.bus.clone(), backends.found));
         Ok(self)

@@ -73,6 +73,7 @@ impl Store {
             time,
             headers: message.headers,
             payload: message.payload,
+            reply: None,
         });
         Ok(sequence)
     }

@@ -192,6 +192,10 @@ impl Transport for Connection {
         .boxed()
     }
 
+    fn answer(&self, reply: String, payload: Bytes) -> BoxFuture<'_, Result<(), Error>> {
+        self.notify(Message::new(reply, payload))
+    }
+
     fn connected(&self) -> watch::Receiver<bool> {
         self.link.connected.subscribe()
     }

@@ -173,6 +173,7 @@ impl World {
             time,
             headers: message.headers.clone(),
             payload: message.payload.clone(),
+            reply: None,
         };
         let mut chosen: BTreeMap<&str, &Route> = BTreeMap::new();
         for route in self

@@ -32,6 +32,7 @@ impl RawMessage {
             time: self.time,
             headers: parse_headers(&String::from_utf8_lossy(&headers)),
             payload: payload.into(),
+            reply: None,
         })
     }
 }
@@ -74,6 +75,7 @@ pub(super) fn delivered(message: &async_nats::Message) -> Option<(Stored, Envelo
         time: envelope.time,
         headers: message.headers.as_ref().map(headers).unwrap_or_default(),
         payload: message.payload.clone(),
+        reply: None,
     };
     Some((stored, envelope))
 }
@@ -88,6 +90,7 @@ pub(super) fn direct(message: &async_nats::Message) -> Option<Stored> {
         time: value("Nats-Time-Stamp")?.parse().ok()?,
         headers: headers(map),
         payload: message.payload.clone(),
+        reply: None,
     })
 }
 
@@ -99,6 +102,7 @@ pub(super) fn hint(message: async_nats::Message) -> Stored {
         time: Timestamp::now(),
         headers: message.headers.as_ref().map(headers).unwrap_or_default(),
         payload: message.payload,
+        reply: message.reply.map(|reply| reply.as_str().to_owned()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_nats::Subscriber;
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use super::convert;
 use super::session::Session;
 use super::transport::Nats;
 use crate::transport::OrderedSource;
-use crate::{Error, Message, Stored, Subscription, check};
+use crate::{Error, MAX_MESSAGE_BYTES, Message, Stored, Subscription, check};
 
 impl Nats {
     pub(super) async fn notify_now(&self, message: Message) -> Result<(), Error> {
@@ -26,6 +27,23 @@ impl Nats {
             }
             None => client.publish(message.subject, message.payload).await,
         };
+        sent.map_err(|error| Error::Disconnected {
+            address: self.session.address.clone(),
+            source: Some(Box::new(error)),
+        })
+    }
+
+    pub(super) async fn answer_now(&self, reply: String, payload: Bytes) -> Result<(), Error> {
+        let size = payload.len();
+        if size > MAX_MESSAGE_BYTES {
+            return Err(Error::TooLarge {
+                subject: reply,
+                size,
+                limit: MAX_MESSAGE_BYTES,
+            });
+        }
+        self.session.reach_by(Instant::now() + self.session.timeout).await?;
+        let sent = self.session.client.publish(reply, payload).await;
         sent.map_err(|error| Error::Disconnected {
             address: self.session.address.clone(),
             source: Some(Box::new(error)),

@@ -197,6 +197,10 @@ impl Transport for Nats {
         self.notify_now(message).boxed()
     }
 
+    fn answer(&self, reply: String, payload: Bytes) -> BoxFuture<'_, Result<(), Error>> {
+        self.answer_now(reply, payload).boxed()
+    }
+
     fn connected(&self) -> watch::Receiver<bool> {
         self.session.connected.subscribe()
     }

@@ -19,9 +19,14 @@ fn secrets_are_made_once_and_kept_private() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let (secrets, config) = (
         fs::read_to_string(&path).unwrap(),
-        server(folder.path()).text().unwrap(),
+        fs::read_to_string(folder.path().join(CONFIG)).unwrap(),
     );
     assert!(secrets.contains(&first.password) && !config.contains(&first.password));
+    assert!(!config.contains(first.steps_seed()));
+    assert_eq!(
+        server(folder.path()).prepare().unwrap().steps_seed(),
+        first.steps_seed()
+    );
     assert!(server(folder.path()).prepare().unwrap().password == first.password);
     fs::write(&path, &secrets[..secrets.len() / 2]).unwrap();
     assert!(matches!(server(folder.path()).prepare(), Err(Error::Damaged { .. })));

@@ -30,31 +30,42 @@ pub const BINARY_PATH: &str = "/tekton/bin/tidemill-step";
 /// Where the plan appears as the file `plan`, in pods of Kubernetes.
 pub const DOWNWARD_PATH: &str = "/tekton/downward";
 
+/// Where the containers of the steps pass the turn on.
+pub const RUN_PATH: &str = "/tekton/run";
+/// What steps share below it, for writing: home, results, artifacts, scripts, turns. One volume, since each
+/// costs a kubelet as much as several mounts; the step binary makes the directories in it.
+pub const SHARED_PATH: &str = "/tekton";
+
 const WORKSPACE: &str = "tidemill-workspace";
-const HOME: &str = "tidemill-home";
-const RESULTS: &str = "tidemill-results";
-const STEPS: &str = "tidemill-steps";
-const ARTIFACTS: &str = "tidemill-artifacts";
-const SCRIPTS: &str = "tidemill-scripts";
+const SHARED: &str = "tidemill-tekton";
+const STEP: &str = "tidemill-step";
+const SIDECAR_SCRIPTS: &str = "tidemill-sidecar-scripts";
 const BINARY: &str = "tidemill-bin";
 const DOWNWARD: &str = "tidemill-downward";
 const CREDENTIALS: &str = "tidemill-creds";
 
-/// Directories all steps share, for writing.
-const SHARED: [(&str, &str); 5] = [
-    (WORKSPACE, WORKSPACE_PATH),
-    (HOME, HOME_PATH),
-    (RESULTS, RESULTS_PATH),
-    (ARTIFACTS, ARTIFACTS_PATH),
-    (SCRIPTS, SCRIPTS_PATH),
-];
+/// What a pod needs below the implicit mounts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needs {
+    /// Its steps.
+    pub(crate) steps: usize,
+    /// Steps get credentials: each its own, in memory, as they may run as different users.
+    pub(crate) credentials: bool,
+    /// A sidecar has a script.
+    pub(crate) sidecar_scripts: bool,
+}
 
-/// The volumes behind the implicit mounts, for that many steps.
-pub(crate) fn volumes(steps: usize, delivery: &Delivery) -> Vec<Volume> {
-    let mut volumes: Vec<Volume> = SHARED.iter().map(|(name, _)| empty_dir(name, None)).collect();
-    volumes.push(empty_dir(STEPS, None));
-    for position in 0..steps {
-        volumes.push(empty_dir(&credentials(position), Some("Memory")));
+/// The volumes behind the implicit mounts.
+pub(crate) fn volumes(needs: Needs, delivery: &Delivery) -> Vec<Volume> {
+    let mut volumes = vec![empty_dir(WORKSPACE, None), empty_dir(SHARED, None)];
+    for position in 0..needs.steps {
+        volumes.push(empty_dir(&of(STEP, position), None));
+        if needs.credentials {
+            volumes.push(empty_dir(&of(CREDENTIALS, position), Some("Memory")));
+        }
+    }
+    if needs.sidecar_scripts {
+        volumes.push(empty_dir(SIDECAR_SCRIPTS, None));
     }
     volumes.extend([binary(delivery), downward()]);
     volumes
@@ -62,23 +73,24 @@ pub(crate) fn volumes(steps: usize, delivery: &Delivery) -> Vec<Volume> {
 
 /// The implicit mounts of step `position`, where `containers` are the names of all steps'
 /// containers. Each step may write its own directory below [`STEPS_PATH`] and read the others'.
-pub(crate) fn step_mounts(position: usize, containers: &[String]) -> Vec<VolumeMount> {
-    let mut mounts: Vec<VolumeMount> = SHARED.iter().map(|(name, path)| mount(name, path)).collect();
+pub(crate) fn step_mounts(position: usize, containers: &[String], needs: Needs) -> Vec<VolumeMount> {
+    let mut mounts = vec![mount(WORKSPACE, WORKSPACE_PATH), mount(SHARED, SHARED_PATH)];
     for (other, container) in containers.iter().enumerate() {
         mounts.push(VolumeMount {
-            sub_path: Some(container.clone()),
             read_only: (other != position).then_some(true),
-            ..mount(STEPS, &format!("{STEPS_PATH}/{container}"))
+            ..mount(&of(STEP, other), &format!("{STEPS_PATH}/{container}"))
         });
     }
-    mounts.push(mount(&credentials(position), CREDENTIALS_PATH));
+    if needs.credentials {
+        mounts.push(mount(&of(CREDENTIALS, position), CREDENTIALS_PATH));
+    }
     mounts.extend(binary_mounts());
     mounts
 }
 
 /// The implicit mounts of a sidecar with a script.
 pub(crate) fn sidecar_mounts() -> Vec<VolumeMount> {
-    let mut mounts = vec![mount(SCRIPTS, SCRIPTS_PATH)];
+    let mut mounts = vec![mount(SIDECAR_SCRIPTS, SCRIPTS_PATH)];
     mounts.extend(binary_mounts());
     mounts
 }
@@ -136,8 +148,8 @@ fn downward() -> Volume {
     }
 }
 
-fn credentials(position: usize) -> String {
-    format!("{CREDENTIALS}-{position}")
+fn of(volume: &str, position: usize) -> String {
+    format!("{volume}-{position}")
 }
 
 fn empty_dir(name: &str, medium: Option<&str>) -> Volume {

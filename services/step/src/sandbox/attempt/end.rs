@@ -86,6 +86,7 @@ impl Attempt {
             },
             message: refusal.unwrap_or_else(|| words(code)),
             results: Vec::new(),
+            out_of_memory: false,
         };
         let container = self.container(sidecar.position).name.clone();
         let report = ContainerReport {

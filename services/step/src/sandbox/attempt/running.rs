@@ -37,11 +37,12 @@ pub(super) fn never(reason: TerminationReason, exit_code: i32, message: String) 
         reason,
         message,
         results: Vec::new(),
+        out_of_memory: false,
     }
 }
 
 /// What an exit code says for people: the signal, if it was one.
-pub(super) fn words(code: i32) -> String {
+pub(crate) fn words(code: i32) -> String {
     match Signal::try_from(code - 128) {
         Ok(signal) if code > 128 => format!("ended by {signal}"),
         _ => String::new(),

@@ -189,6 +189,7 @@ impl Attempt {
             reason,
             message,
             results: Vec::new(),
+            out_of_memory: false,
         };
         (end, line)
     }

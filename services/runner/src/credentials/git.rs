@@ -1,0 +1,129 @@
+//! `.gitconfig`, `.git-credentials` and `.ssh`.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use tidemill_messages::sandbox::File;
+
+use super::{SecretObject, private};
+
+/// Credentials for git servers so far.
+#[derive(Default)]
+pub(super) struct Git {
+    config: String,
+    store: String,
+    ssh_config: String,
+    known_hosts: Vec<u8>,
+    keys: Vec<File>,
+}
+
+impl Git {
+    /// A user for the server (or, with a path, the repository) at `url`.
+    pub(super) fn basic(&mut self, url: &str, user: Cow<'_, str>, password: Cow<'_, str>) -> bool {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return false;
+        };
+        let has_path = rest.split_once('/').is_some_and(|(_, path)| !path.is_empty());
+        // Writing to a string cannot fail.
+        let _ = write!(
+            self.config,
+            "[credential {}]\n\tusername = {}\n",
+            quoted(url),
+            quoted(&user)
+        );
+        if has_path {
+            self.config.push_str("\tuseHttpPath = true\n");
+        }
+        let _ = writeln!(
+            self.store,
+            "{scheme}://{}:{}@{rest}",
+            escaped(&user),
+            escaped(&password)
+        );
+        true
+    }
+
+    /// A key for `server`, a host with or without a port.
+    pub(super) fn ssh(&mut self, server: &str, name: &str, secret: &SecretObject) -> bool {
+        let Some(key) = secret.data.get("ssh-privatekey") else {
+            return false;
+        };
+        let server = server.strip_prefix("ssh://").unwrap_or(server);
+        let (host, port) = match server.rsplit_once(':') {
+            Some((host, port)) if port.parse::<u16>().is_ok() => (host, port),
+            _ => (server, "22"),
+        };
+        let host = host.rsplit('@').next().unwrap_or(host);
+        if host.is_empty() || host.contains(char::is_whitespace) {
+            return false;
+        }
+        let identity = format!("id_{name}");
+        let _ = write!(
+            self.ssh_config,
+            "Host {host}\n    HostName {host}\n    Port {port}\n    IdentityFile ~/.ssh/{identity}\n"
+        );
+        // ssh takes no key whose last line has no end.
+        let mut text = key.to_vec();
+        if !text.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+        let path = format!(".ssh/{identity}");
+        if self.keys.iter().all(|file| file.path != path) {
+            self.keys.push(private(path, text));
+            let known = secret.data.get("known_hosts").map(AsRef::as_ref).unwrap_or_default();
+            self.known_hosts.extend_from_slice(known);
+            if !known.is_empty() && !known.ends_with(b"\n") {
+                self.known_hosts.push(b'\n');
+            }
+        }
+        true
+    }
+
+    pub(super) fn files(self) -> Vec<File> {
+        let mut files = Vec::new();
+        if !self.store.is_empty() {
+            files.push(private(
+                ".gitconfig",
+                format!("[credential]\n\thelper = store\n{}", self.config),
+            ));
+            files.push(private(".git-credentials", self.store));
+        }
+        if !self.ssh_config.is_empty() {
+            files.push(private(".ssh/config", self.ssh_config));
+            files.extend(self.keys);
+            // Without known hosts no file: ssh then does as it is configured.
+            if !self.known_hosts.is_empty() {
+                files.push(private(".ssh/known_hosts", self.known_hosts));
+            }
+        }
+        files
+    }
+}
+
+/// A value in git's configuration.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A user or password within a URL.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
