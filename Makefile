@@ -54,6 +54,16 @@ cluster-up: ## A real Kubernetes of one node on this machine, as root (the first
 cluster-down: ## End it and all that it left
 	@tests/cluster/down
 
+.PHONY: step
+step: ## The step binary as pods need it: static, runs in any image
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release -p tidemill-step --target $(shell uname -m)-unknown-linux-gnu
+	@echo target/$(shell uname -m)-unknown-linux-gnu/release/tidemill-step
+
+.PHONY: bench-cluster
+bench-cluster: build step ## Measure pods beside bare pods, in the cluster that cluster-up makes
+	$(nats); cargo build --release -p tidemill-bench; KUBECONFIG=$$(tests/cluster/up) TIDEMILL_STATIC_STEP=target/$(shell uname -m)-unknown-linux-gnu/release/tidemill-step \
+	target/release/tidemill-bench --cluster
+
 .PHONY: prepare
 prepare:
 	@deploy/tools/prepare cc git python3 setpriv ps awk xargs

@@ -32,6 +32,27 @@ pub struct SecretObject {
     pub data: BTreeMap<String, Bytes>,
 }
 
+/// Where programs look for credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// In the step's home, where each file is copied to.
+    Own,
+    /// In `/tekton/creds` alone: the home is the user's.
+    Credentials,
+}
+
+/// Where Tekton has them.
+pub(crate) const CREDENTIALS_PATH: &str = "/tekton/creds";
+
+impl Home {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Own => "~",
+            Self::Credentials => CREDENTIALS_PATH,
+        }
+    }
+}
+
 /// What steps get.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Credentials {
@@ -47,7 +68,7 @@ pub(crate) struct Credentials {
 ///
 /// # Errors
 /// [`Error::Place`] when the objects cannot be read.
-pub(crate) async fn of(lookup: &dyn Lookup, namespace: &str, account: &str) -> Result<Credentials, Error> {
+pub(crate) async fn of(lookup: &dyn Lookup, namespace: &str, account: &str, home: Home) -> Result<Credentials, Error> {
     let account = if account.is_empty() { "default" } else { account };
     let mut notes = Vec::new();
     let mut secrets = Vec::new();
@@ -60,15 +81,15 @@ pub(crate) async fn of(lookup: &dyn Lookup, namespace: &str, account: &str) -> R
             )),
         }
     }
-    let mut credentials = from(&secrets);
+    let mut credentials = from(&secrets, home);
     credentials.notes.splice(0..0, notes);
     Ok(credentials)
 }
 
 /// The files of these Secrets, in the order of their names in the account.
-fn from(secrets: &[(String, SecretObject)]) -> Credentials {
+fn from(secrets: &[(String, SecretObject)], home: Home) -> Credentials {
     let mut credentials = Credentials::default();
-    let mut git = git::Git::default();
+    let mut git = git::Git::new(home);
     let mut registries = docker::Registries::default();
     for (name, secret) in secrets {
         let mut used = false;

@@ -1,7 +1,8 @@
 //! The objects pods refer to, from Tidemill's own store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -16,13 +17,60 @@ use crate::backend::{Error, Lookup, SecretObject};
 /// Annotation of a claim that stands for a directory of the host.
 const ANNOTATION_HOST_PATH: &str = "tidemill.dev/host-path";
 
+/// ServiceAccounts whose Secrets are remembered at most.
+const MAX_REMEMBERED: usize = 1024;
+
 /// Looks in the objects that the gateway serves.
-pub struct ObjectLookup(Objects);
+pub struct ObjectLookup(Objects, Mutex<HashMap<Key, Remembered>>);
+
+/// Names of Secrets, and the version of the ServiceAccount that has them.
+type Remembered = (u64, Vec<String>);
 
 impl ObjectLookup {
     /// Over `objects`, which may still be catching up: calls wait for them.
     pub fn new(objects: Objects) -> Self {
-        Self(objects)
+        Self(objects, Mutex::default())
+    }
+
+    /// The names of an account's Secrets. Every attempt asks, so an account that has not changed is not
+    /// read again.
+    async fn account(&self, namespace: &str, name: &str) -> Result<Option<Vec<String>>, Error> {
+        let key = Key {
+            group: String::new(),
+            resource: "serviceaccounts".to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        self.0.ready().await.map_err(|source| Error::Place {
+            action: format!("read serviceaccounts {namespace}/{name}"),
+            source: Box::new(source),
+        })?;
+        let Some(known) = self.0.known(&key) else {
+            return Ok(None);
+        };
+        let remembered = self.remembered().get(&key).cloned();
+        if let Some((_, names)) = remembered.filter(|(version, _)| *version == known.sequence) {
+            return Ok(Some(names));
+        }
+        let Some(account) = self.get("serviceaccounts", namespace, name).await? else {
+            return Ok(None);
+        };
+        let secrets = account.rest.get("secrets").and_then(Value::as_array);
+        let names = secrets
+            .into_iter()
+            .flatten()
+            .filter_map(|secret| secret.get("name")?.as_str());
+        let names: Vec<String> = names.map(str::to_owned).collect();
+        let mut remembered = self.remembered();
+        if remembered.len() >= MAX_REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(key, (known.sequence, names.clone()));
+        Ok(Some(names))
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, HashMap<Key, Remembered>> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn key(&self, resource: &str, namespace: &str, name: &str) -> Key {
@@ -72,15 +120,7 @@ impl Lookup for ObjectLookup {
     }
 
     async fn secrets_of_account(&self, namespace: &str, name: &str) -> Result<Option<Vec<String>>, Error> {
-        let account = self.get("serviceaccounts", namespace, name).await?;
-        Ok(account.map(|account| {
-            let secrets = account.rest.get("secrets").and_then(Value::as_array);
-            let names = secrets
-                .into_iter()
-                .flatten()
-                .filter_map(|secret| secret.get("name")?.as_str());
-            names.map(str::to_owned).collect()
-        }))
+        self.account(namespace, name).await
     }
 
     async fn secret_object(&self, namespace: &str, name: &str) -> Result<Option<SecretObject>, Error> {

@@ -23,6 +23,9 @@ struct Arguments {
     /// Compare with the aims; exit 1 when one is missed.
     #[arg(long)]
     check: bool,
+    /// Measure pods, in the cluster of the kubeconfig.
+    #[arg(long)]
+    cluster: bool,
     /// Only the measures whose name holds this.
     #[arg(long)]
     only: Option<String>,
@@ -51,7 +54,11 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    let figures = measure::all(&runtime, arguments.only.as_deref().unwrap_or_default())?;
+    let figures = measure::all(
+        &runtime,
+        arguments.only.as_deref().unwrap_or_default(),
+        arguments.cluster,
+    )?;
     figure::save(&figures, &arguments.output)?;
     print!("{}", figure::table(&figures));
     let missed: Vec<&Figure> = figures.iter().filter(|figure| !figure.is_met()).collect();

@@ -1,6 +1,7 @@
 //! The measures.
 
 mod chain;
+mod cluster;
 mod fan_out;
 mod start;
 mod stored;
@@ -19,10 +20,14 @@ const MEASURES: [(&str, Measure); 4] = [
     ("start", start::measure),
 ];
 
-/// All measures whose name holds `only`, one after the other.
-pub(crate) fn all(runtime: &Runtime, only: &str) -> Result<Vec<Figure>> {
+/// Those that need a cluster.
+const CLUSTER_MEASURES: [(&str, Measure); 1] = [("cluster", cluster::measure)];
+
+/// All measures whose name holds `only`, one after the other; on a cluster, those that need one.
+pub(crate) fn all(runtime: &Runtime, only: &str, cluster: bool) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for (name, measure) in MEASURES.iter().filter(|(name, _)| name.contains(only)) {
+    let measures = if cluster { &CLUSTER_MEASURES[..] } else { &MEASURES };
+    for (name, measure) in measures.iter().filter(|(name, _)| name.contains(only)) {
         eprintln!("measuring: {name}");
         figures.extend(measure(runtime).with_context(|| format!("measure {name}"))?);
     }

@@ -12,6 +12,7 @@
 //! A step's log holds what the step wrote and nothing else, as `tkn logs` has it; that its image was set
 //! aside is said by the `imageID` of its state, [`IMAGE_ID`].
 
+mod accounts;
 mod directory;
 mod host;
 mod link;
@@ -34,6 +35,7 @@ use tokio::sync::mpsc;
 pub use settings::{ENVIRONMENT, HIDDEN, Settings};
 
 use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing};
+use crate::credentials::{self, Home};
 use directory::Directory;
 use link::Link;
 use played::Played;
@@ -157,7 +159,14 @@ impl ProcessBackend {
             environment: self.environment.clone(),
             hidden,
         };
-        translate::sandbox(given, play, plan, directory.path().to_owned()).await
+        let account = &play.command.service_account_name;
+        let namespace = &play.command.run.namespace;
+        let (mut sandbox, credentials) = tokio::try_join!(
+            translate::sandbox(given, play, plan, directory.path().to_owned()),
+            credentials::of(self.lookup.as_ref(), namespace, account, Home::Credentials),
+        )?;
+        accounts::give(&mut sandbox, credentials, &play.key);
+        Ok(sandbox)
     }
 
     /// Hands the sandbox to a supervisor and waits until it stands.

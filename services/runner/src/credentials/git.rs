@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use tidemill_messages::sandbox::File;
 
-use super::{SecretObject, private};
+use super::{Home, SecretObject, private};
 
 /// Credentials for git servers so far.
-#[derive(Default)]
 pub(super) struct Git {
+    home: Home,
     config: String,
     store: String,
     ssh_config: String,
@@ -18,6 +18,18 @@ pub(super) struct Git {
 }
 
 impl Git {
+    /// None yet.
+    pub(super) fn new(home: Home) -> Self {
+        Self {
+            home,
+            config: String::new(),
+            store: String::new(),
+            ssh_config: String::new(),
+            known_hosts: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+
     /// A user for the server (or, with a path, the repository) at `url`.
     pub(super) fn basic(&mut self, url: &str, user: Cow<'_, str>, password: Cow<'_, str>) -> bool {
         let Some((scheme, rest)) = url.split_once("://") else {
@@ -60,7 +72,9 @@ impl Git {
         let identity = format!("id_{name}");
         let _ = write!(
             self.ssh_config,
-            "Host {host}\n    HostName {host}\n    Port {port}\n    IdentityFile ~/.ssh/{identity}\n"
+            "Host {host}\n    HostName {host}\n    Port {port}\n    IdentityFile {}/.ssh/{identity}\n{}",
+            self.home.path(),
+            self.known_hosts_line(secret)
         );
         // ssh takes no key whose last line has no end.
         let mut text = key.to_vec();
@@ -79,12 +93,30 @@ impl Git {
         true
     }
 
+    fn helper(&self) -> String {
+        match self.home {
+            Home::Own => "store".to_owned(),
+            Home::Credentials => format!("store --file={}/.git-credentials", self.home.path()),
+        }
+    }
+
+    /// ssh looks in the home, unless it is told.
+    fn known_hosts_line(&self, secret: &SecretObject) -> String {
+        match self.home {
+            Home::Credentials if secret.data.contains_key("known_hosts") => {
+                format!("    UserKnownHostsFile {}/.ssh/known_hosts\n", self.home.path())
+            }
+            _ => String::new(),
+        }
+    }
+
     pub(super) fn files(self) -> Vec<File> {
         let mut files = Vec::new();
         if !self.store.is_empty() {
+            let helper = self.helper();
             files.push(private(
                 ".gitconfig",
-                format!("[credential]\n\thelper = store\n{}", self.config),
+                format!("[credential]\n\thelper = {helper}\n{}", self.config),
             ));
             files.push(private(".git-credentials", self.store));
         }

@@ -33,7 +33,7 @@ fn git_gets_a_helper_a_user_and_a_store() {
         ],
         &[("username", "me@x"), ("password", "p@ss/word")],
     );
-    let all = from(&[("hub".to_owned(), hub)]);
+    let all = from(&[("hub".to_owned(), hub)], Home::Own);
     assert_eq!(
         file(&all, ".gitconfig").unwrap(),
         "[credential]\n\thelper = store\n\
@@ -53,7 +53,7 @@ fn ssh_gets_a_key_for_each_server() {
     let data = [("ssh-privatekey", "KEY"), ("known_hosts", "git.example ssh-rsa A")];
     let with = secret(SSH_AUTH, &[("tekton.dev/git-0", "git.example:2222")], &data);
     let without = secret(SSH_AUTH, &[("tekton.dev/git-0", "other.example")], &data[..1]);
-    let all = from(&[("a".to_owned(), with), ("b".to_owned(), without.clone())]);
+    let all = from(&[("a".to_owned(), with), ("b".to_owned(), without.clone())], Home::Own);
     assert_eq!(
         file(&all, ".ssh/config").unwrap(),
         "Host git.example\n    HostName git.example\n    Port 2222\n    IdentityFile ~/.ssh/id_a\n\
@@ -61,7 +61,7 @@ fn ssh_gets_a_key_for_each_server() {
     );
     assert_eq!(file(&all, ".ssh/id_a").unwrap(), "KEY\n");
     assert_eq!(file(&all, ".ssh/known_hosts").unwrap(), "git.example ssh-rsa A\n");
-    let alone = from(&[("b".to_owned(), without)]);
+    let alone = from(&[("b".to_owned(), without)], Home::Own);
     assert!(file(&alone, ".ssh/known_hosts").is_none());
 }
 
@@ -90,7 +90,7 @@ fn registries_come_from_annotations_and_from_dockers_own_files() {
     );
     let broken = secret("kubernetes.io/dockercfg", &[], &[(".dockercfg", "x")]);
     let named = [("a", basic), ("b", own), ("c", old), ("d", broken)];
-    let all = from(&named.map(|(name, secret)| (name.to_owned(), secret)));
+    let all = from(&named.map(|(name, secret)| (name.to_owned(), secret)), Home::Own);
     let config: serde_json::Value = serde_json::from_str(file(&all, ".docker/config.json").unwrap()).unwrap();
     let auths = config["auths"].as_object().unwrap();
     assert_eq!(
@@ -109,6 +109,29 @@ fn secrets_without_annotation_and_of_other_types_are_not_used() {
     let data = [("username", "u"), ("password", "secret")];
     let plain = secret(BASIC_AUTH, &[], &data);
     let opaque = secret("Opaque", &[("tekton.dev/git-0", "https://git.example")], &data);
-    let all = from(&[("a".to_owned(), plain), ("b".to_owned(), opaque)]);
+    let all = from(&[("a".to_owned(), plain), ("b".to_owned(), opaque)], Home::Own);
     assert_eq!(all, Credentials::default());
+}
+
+#[test]
+fn without_a_home_of_its_own_a_step_finds_them_in_tektons_place() {
+    let data = [("ssh-privatekey", "KEY"), ("known_hosts", "git.example ssh-rsa A")];
+    let ssh = secret(SSH_AUTH, &[("tekton.dev/git-0", "git.example")], &data);
+    let basic = secret(
+        BASIC_AUTH,
+        &[("tekton.dev/git-0", "https://git.example")],
+        &[("username", "u"), ("password", "secret")],
+    );
+    let all = from(&[("a".to_owned(), ssh), ("b".to_owned(), basic)], Home::Credentials);
+    let config = file(&all, ".ssh/config").unwrap();
+    assert!(config.contains("IdentityFile /tekton/creds/.ssh/id_a"), "{config}");
+    assert!(
+        config.contains("UserKnownHostsFile /tekton/creds/.ssh/known_hosts"),
+        "{config}"
+    );
+    assert!(
+        file(&all, ".gitconfig")
+            .unwrap()
+            .contains("store --file=/tekton/creds/.git-credentials")
+    );
 }

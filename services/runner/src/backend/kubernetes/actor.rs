@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use tidemill_bus::{Stored, Subscription};
+use tidemill_messages::assignment::REPORTS_PER_STEP;
 use tidemill_messages::report::{Answer, Report, ReportBody};
 use tidemill_messages::{AttemptKey, CancelReason};
 use tokio::sync::{mpsc, watch};
@@ -251,7 +252,12 @@ impl Actor {
     fn weigh(&mut self, pod: &Pod) {
         let now = Instant::now();
         let patience = self.given.patience;
-        match reasons::judge(pod) {
+        let verdict = reasons::judge(pod);
+        let is_scheduled = !matches!(verdict, Verdict::Waiting(Wait::Node, _));
+        // A node was found in time.
+        self.end
+            .take_if(|(_, trouble)| is_scheduled && trouble.reason == NODE_RESOURCES);
+        match verdict {
             Verdict::Well => self.waits = None,
             Verdict::Failed(trouble) => self.end = Some((now, trouble)),
             Verdict::Ended(trouble) => {
@@ -272,14 +278,6 @@ impl Actor {
                 }
                 return;
             }
-        }
-        if self.waits.is_none()
-            && self
-                .end
-                .as_ref()
-                .is_some_and(|(_, trouble)| trouble.reason == NODE_RESOURCES)
-        {
-            self.end = None;
         }
         match reasons::silent_node(pod) {
             Some(_) => {
@@ -401,12 +399,12 @@ impl Actor {
         false
     }
 
+    /// Answers each sender about those of its reports that have become durable.
     async fn tell_stored(&mut self, before: u64, stored: u64) {
-        for (reply, last) in self.senders.values() {
+        for (position, (reply, last)) in &self.senders {
+            let first = position * REPORTS_PER_STEP;
             let sequence = stored.min(*last);
-            let first_of = last.saturating_sub(1) / tidemill_messages::assignment::REPORTS_PER_STEP
-                * tidemill_messages::assignment::REPORTS_PER_STEP;
-            if sequence > before.max(first_of) || (sequence > first_of && before < *last) {
+            if sequence > first.max(before.min(*last)) {
                 let answer = Answer::Stored { sequence };
                 self.given.line.reply(&self.given.key, reply, answer).await;
             }

@@ -10,7 +10,7 @@ use tidemill_messages::sandbox::{Content, Limits};
 
 use super::{Shared, name_of};
 use crate::backend::{Error, Lookup, Play};
-use crate::credentials;
+use crate::credentials::{self, Home};
 
 /// Whether the first step waits until a sidecar is ready.
 pub(super) fn is_gated(pod: &Pod) -> bool {
@@ -24,7 +24,7 @@ pub(super) async fn gather(shared: &Shared, play: &Play, pod: &Pod, plan: Plan) 
     let (namespace, _) = name_of(pod);
     let account = &play.command.service_account_name;
     let (credentials, (masked, mut notes)) = tokio::try_join!(
-        credentials::of(lookup, &namespace, account),
+        credentials::of(lookup, &namespace, account, Home::Own),
         secret_values(lookup, &namespace, pod)
     )?;
     notes.extend(credentials.notes);

@@ -37,7 +37,7 @@ impl Reference {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"._-:/".contains(&byte))
         };
         let version = digest.or(tag).unwrap_or("latest");
-        (plain(&repository) && plain(version) && plain(host)).then(|| Self {
+        (plain(name) && plain(&repository) && plain(version) && plain(host)).then(|| Self {
             host: host.to_owned(),
             repository,
             version: version.to_owned(),
