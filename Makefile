@@ -59,6 +59,11 @@ step: ## The step binary as pods need it: static, runs in any image
 	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release -p tidemill-step --target $(shell uname -m)-unknown-linux-gnu
 	@echo target/$(shell uname -m)-unknown-linux-gnu/release/tidemill-step
 
+.PHONY: pods
+pods: prepare step ## Tasks as pods of the real cluster: order, deaths, reasons, credentials (as root)
+	$(nats); cargo build --bins; TIDEMILL_STATIC_STEP=$$PWD/target/$(shell uname -m)-unknown-linux-gnu/release/tidemill-step \
+	cargo test -p tidemill-e2e -- --ignored pods::
+
 .PHONY: bench-cluster
 bench-cluster: build step ## Measure pods beside bare pods, in the cluster that cluster-up makes
 	$(nats); cargo build --release -p tidemill-bench; KUBECONFIG=$$(tests/cluster/up) TIDEMILL_STATIC_STEP=target/$(shell uname -m)-unknown-linux-gnu/release/tidemill-step \

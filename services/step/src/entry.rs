@@ -42,12 +42,13 @@ pub(crate) struct Step {
 }
 
 /// Directories all steps share, which whoever comes first makes.
-const SHARED: [&str; 5] = [
+const SHARED: [&str; 6] = [
     tidemill_messages::assignment::TURNS_PATH,
     RESULTS_PATH,
     "/tekton/home",
     "/tekton/artifacts",
     "/tekton/scripts",
+    "/tekton/creds",
 ];
 
 /// Runs the step: `step <container> -- <command and arguments>`.

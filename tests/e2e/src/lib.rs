@@ -6,6 +6,7 @@
 pub mod expected;
 pub mod journal;
 pub mod layout;
+pub mod pods;
 pub mod refusal;
 pub mod resume;
 pub mod scenario;

@@ -1,7 +1,7 @@
 //! Runs the end-to-end tests side by side; `cargo test -p tidemill-e2e -- scenario::` selects.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tidemill_e2e::{Test, layout, refusal, resume, scenario, server};
+use tidemill_e2e::{Test, layout, pods, refusal, resume, scenario, server};
 
 /// Tests mostly wait for each other's processes: more of them than cores.
 const SIDE_BY_SIDE: usize = 8;
@@ -9,7 +9,12 @@ const SIDE_BY_SIDE: usize = 8;
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(SIDE_BY_SIDE));
-    let conclusion = libtest_mimic::run(&arguments, tests().into_iter().map(trial).collect());
+    let trials = tests().into_iter().map(trial);
+    // They need root and a cluster, and take minutes: run when asked for.
+    let pods = pods::tests()
+        .into_iter()
+        .map(|test| trial(test).with_ignored_flag(true));
+    let conclusion = libtest_mimic::run(&arguments, trials.chain(pods).collect());
     let spoken = server::stop_shared();
     if let (true, Some(spoken)) = (conclusion.has_failed(), spoken) {
         eprintln!("the shared server said:\n{spoken}");

@@ -1,7 +1,6 @@
 //! `.gitconfig`, `.git-credentials` and `.ssh`.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use tidemill_messages::sandbox::File;
 
@@ -36,22 +35,14 @@ impl Git {
             return false;
         };
         let has_path = rest.split_once('/').is_some_and(|(_, path)| !path.is_empty());
-        // Writing to a string cannot fail.
-        let _ = write!(
-            self.config,
-            "[credential {}]\n\tusername = {}\n",
-            quoted(url),
-            quoted(&user)
-        );
+        let (section, name) = (quoted(url), quoted(&user));
+        self.config
+            .push_str(&format!("[credential {section}]\n\tusername = {name}\n"));
         if has_path {
             self.config.push_str("\tuseHttpPath = true\n");
         }
-        let _ = writeln!(
-            self.store,
-            "{scheme}://{}:{}@{rest}",
-            escaped(&user),
-            escaped(&password)
-        );
+        let (user, password) = (escaped(&user), escaped(&password));
+        self.store.push_str(&format!("{scheme}://{user}:{password}@{rest}\n"));
         true
     }
 
@@ -70,12 +61,10 @@ impl Git {
             return false;
         }
         let identity = format!("id_{name}");
-        let _ = write!(
-            self.ssh_config,
-            "Host {host}\n    HostName {host}\n    Port {port}\n    IdentityFile {}/.ssh/{identity}\n{}",
-            self.home.path(),
-            self.known_hosts_line(secret)
-        );
+        let (home, known) = (self.home.path(), self.known_hosts_line(secret));
+        self.ssh_config.push_str(&format!(
+            "Host {host}\n    HostName {host}\n    Port {port}\n    IdentityFile {home}/.ssh/{identity}\n{known}"
+        ));
         // ssh takes no key whose last line has no end.
         let mut text = key.to_vec();
         if !text.ends_with(b"\n") {
@@ -154,7 +143,7 @@ fn escaped(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            let _ = write!(escaped, "%{byte:02X}");
+            escaped.push_str(&format!("%{byte:02X}"));
         }
     }
     escaped

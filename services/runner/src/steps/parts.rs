@@ -1,6 +1,7 @@
 //! From messages to reports: parts are put together, numbers put in order.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use tidemill_bus::Stored;
 use tidemill_messages::AttemptKey;
@@ -66,12 +67,12 @@ impl Parts {
         let Some(bytes) = step.whole(sequence, message) else {
             return Heard::Nothing;
         };
-        if !step.early.contains_key(&sequence) {
+        if let Entry::Vacant(early) = step.early.entry(sequence) {
             if self.held_bytes + bytes.len() > HELD_BYTES {
                 return Heard::Nothing;
             }
             self.held_bytes += bytes.len();
-            step.early.insert(sequence, bytes);
+            early.insert(bytes);
         }
         let reports = self.in_order(attempt, position);
         if reports.is_empty() {

@@ -22,7 +22,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Pause after a failed connection, or when nobody listens.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long a connection may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// Bytes of reports above which no output is read until some are durable.
 const WINDOW_BYTES: usize = 1 << 20;
 
@@ -42,8 +42,8 @@ pub(super) struct Link {
     asks: bool,
     /// When to connect or to send again.
     again_at: Instant,
-    /// When the owner was last heard.
-    pub(super) heard_at: Instant,
+    /// Since when there is no way to the owner, or it owes an answer.
+    alone_since: Option<Instant>,
     /// Why the last connection failed.
     pub(super) trouble: Option<String>,
 }
@@ -69,7 +69,7 @@ impl Link {
             sent: 0,
             asks: false,
             again_at: now,
-            heard_at: now,
+            alone_since: None,
             trouble: None,
         })
     }
@@ -115,7 +115,17 @@ impl Link {
 
     /// When something is to be done even if nothing comes.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        (self.asks || !self.waiting.is_empty()).then_some(self.again_at)
+        self.is_due().then_some(self.again_at)
+    }
+
+    /// Something is to be said, or the way to hear the owner is to be made.
+    fn is_due(&self) -> bool {
+        self.asks || !self.waiting.is_empty() || self.client.is_none()
+    }
+
+    /// Since when nobody has answered what was to be answered.
+    pub(super) fn alone_since(&self) -> Option<Instant> {
+        self.alone_since
     }
 
     /// What the owner said.
@@ -142,7 +152,7 @@ impl Link {
             let Ok(Reply { answer, .. }) = reply.filter_attempt(&self.attempt) else {
                 continue;
             };
-            self.heard_at = now;
+            self.alone_since = None;
             if let Answer::Stored { sequence } = answer {
                 self.stored(sequence, now);
             }
@@ -153,13 +163,15 @@ impl Link {
 
     /// Sends what is new, or everything again when it is time.
     pub(super) fn speak(&mut self, now: Instant) {
-        if self.due_at().is_none() && self.client.is_some() {
+        if !self.is_due() {
+            self.alone_since = None;
             self.flush(now);
             return;
         }
+        self.alone_since.get_or_insert(now);
         let is_due = self.again_at <= now;
         if self.client.is_none() {
-            if !is_due || (!self.asks && self.waiting.is_empty()) || !self.connect(now) {
+            if !is_due || !self.connect(now) {
                 return;
             }
         } else if is_due {

@@ -105,7 +105,7 @@ impl Play {
             if let Some(code) = self.code.filter(|_| self.link.is_empty()) {
                 return Ok(ExitCode::from(code));
             }
-            if self.link.heard_at + self.orphan_limit() <= now && self.link.due_at().is_some() {
+            if self.orphaned_at().is_some_and(|at| at <= now) {
                 return Ok(self.abandon());
             }
             self.wait()?;
@@ -188,7 +188,7 @@ impl Play {
         if self.link.has_room() {
             files.extend(self.log.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         }
-        let orphan = self.link.due_at().map(|_| self.link.heard_at + self.orphan_limit());
+        let orphan = self.orphaned_at();
         let log = self.log.due_at().filter(|_| self.link.has_room());
         let due = [log, self.link.due_at(), self.deadline, self.kill_at, orphan];
         let timeout = due.into_iter().flatten().min().map_or(PollTimeout::NONE, timeout_until);
@@ -297,6 +297,10 @@ impl Play {
         let now = Instant::now();
         self.log.drain(&mut self.budget, now);
         self.conclude(code, None)
+    }
+
+    fn orphaned_at(&self) -> Option<Instant> {
+        Some(self.link.alone_since()? + self.orphan_limit())
     }
 
     fn orphan_limit(&self) -> Duration {

@@ -15,6 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// Connections of pods at once through our own door to a private nats-server.
 const MAX_CONNECTIONS: usize = 8192;
 
+/// How long a cluster may take to say that it can be used.
+const PROBE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Where nats-server is and how steps get in.
 pub(super) struct NatsPlace {
     /// `host:port`, as this process reaches it.
@@ -53,14 +56,16 @@ impl Pods {
     ) -> Result<Self, Error> {
         let own = &settings.kubernetes;
         let cluster = Cluster::find(own).await?;
-        let version = cluster.probe(&own.namespaces).await?;
-        let said = format!("kubernetes ({} {version})", cluster.name);
+        // Nobody is asked before it is wanted: a kubeconfig may name a cluster that does not answer.
         if own.delivery.is_none() {
             return Err(place(
-                &format!("use {said}"),
+                &format!("use the cluster {}", cluster.name),
                 "say how the step binary gets into pods: runner.kubernetes.delivery",
             ));
         }
+        let probed = tokio::time::timeout(PROBE_LIMIT, cluster.probe(&own.namespaces)).await;
+        let version = probed.map_err(|late| place(&format!("reach the cluster {}", cluster.address), late))??;
+        let said = format!("kubernetes ({} {version})", cluster.name);
         let seed = match own.steps_seed.expose() {
             "" => nats.steps_seed.as_deref().unwrap_or_default(),
             seed => seed,

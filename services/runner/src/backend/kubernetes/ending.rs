@@ -6,7 +6,7 @@ use tidemill_messages::plan::Plan;
 use tidemill_messages::report::{ContainerReport, Failure, Report, ReportBody};
 use tidemill_messages::{AttemptOutcome, CancelReason};
 use tidemill_resources::Time;
-use tidemill_resources::task_run::SidecarState;
+use tidemill_resources::task_run::{SidecarState, TerminationReason};
 
 use super::reasons::{self, Trouble};
 use crate::outcome::{End, Progress};
@@ -71,6 +71,7 @@ impl Account {
         else {
             return self.progress.clone().outcome(report.at, End::default());
         };
+        let starved = containers.iter().find_map(starved);
         let mut progress = Progress::new(&self.built, self.plan.clone());
         for ContainerReport { container, end, at } in containers {
             if let Some(started_at) = end.started_at {
@@ -83,7 +84,7 @@ impl Account {
         let disturbance = disturbance.map(|trouble| failure_of(&trouble));
         let end = End {
             cancelled: killed,
-            failure: failure.as_ref().or(disturbance.as_ref()),
+            failure: failure.as_ref().or(disturbance.as_ref()).or(starved.as_ref()),
             results: &results,
         };
         complete(progress.outcome(report.at, end), pod)
@@ -107,6 +108,19 @@ impl Account {
         };
         complete(self.progress.clone().outcome(Timestamp::now(), end), pod)
     }
+}
+
+/// A step that failed for want of memory.
+fn starved(container: &ContainerReport) -> Option<Failure> {
+    let end = &container.end;
+    let failed = end.out_of_memory && end.reason == TerminationReason::Error;
+    failed.then(|| Failure {
+        reason: "StepOOM".to_owned(),
+        message: format!(
+            "container {} exited with code {}: {}",
+            container.container, end.exit_code, end.message
+        ),
+    })
 }
 
 fn failure_of(trouble: &Trouble) -> Failure {
