@@ -78,14 +78,6 @@ impl Api {
         of.map(|(_, _, name)| name.clone()).collect()
     }
 
-    pub(crate) fn get(&self, kind: &str, name: &str) -> Option<Value> {
-        let state = self.0.lock().unwrap();
-        state
-            .objects
-            .get(&(kind.to_owned(), "shop".to_owned(), name.to_owned()))
-            .cloned()
-    }
-
     pub(crate) fn writes(&self) -> Vec<String> {
         self.0.lock().unwrap().writes.clone()
     }

@@ -151,7 +151,8 @@ impl Stage {
         let parameters = WatchParams::default().labels("bench=bare");
         let mut events = api.watch(&parameters, "0").await?.boxed();
         let start = Instant::now();
-        let made = names.iter().map(|name| async {
+        let creating = &api;
+        let made = names.iter().map(|name| async move {
             let pod = serde_json::from_value(json!({
                 "metadata": {"name": name, "labels": {"bench": "bare"}},
                 "spec": {
@@ -159,7 +160,7 @@ impl Stage {
                     "containers": [{"name": "a", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["true"]}],
                 },
             }))?;
-            anyhow::Ok(api.create(&PostParams::default(), &pod).await?)
+            anyhow::Ok(creating.create(&PostParams::default(), &pod).await?)
         });
         try_join_all(made).await?;
         let mut open: Vec<String> = names.clone();
