@@ -1,6 +1,7 @@
 //! A cluster to run pods in: finding it, and the way of its pods to our nats-server.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::path::Path;
 use std::sync::Arc;
 
 use tidemill_bus::Bus;
@@ -17,6 +18,9 @@ const MAX_CONNECTIONS: usize = 8192;
 
 /// How long a cluster may take to say that it can be used.
 const PROBE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// File of the state directory with the port for pods.
+const DOOR: &str = "pods.port";
 
 /// Where nats-server is and how steps get in.
 pub(super) struct NatsPlace {
@@ -75,7 +79,7 @@ impl Pods {
             return Err(place("let steps into nats-server", missing));
         }
         let issuer = Issuer::from_seed(seed).map_err(|error| place("let steps into nats-server", error))?;
-        let (address, door) = way(own.nats_address.as_deref(), nats, &cluster).await?;
+        let (address, door) = way(settings, nats, &cluster).await?;
         let line = StepLine::new(bus.clone(), issuer, address);
         let records = Arc::new(ObjectLookup::new(objects.clone()));
         let lookup = Arc::new(ClusterLookup::new(cluster.clone()));
@@ -97,8 +101,8 @@ impl Pods {
 }
 
 /// The address for pods: the setting, else nats-server's own, else a door to it.
-async fn way(set: Option<&str>, nats: &NatsPlace, cluster: &Cluster) -> Result<(SocketAddr, Option<Door>), Error> {
-    if let Some(set) = set {
+async fn way(settings: &Settings, nats: &NatsPlace, cluster: &Cluster) -> Result<(SocketAddr, Option<Door>), Error> {
+    if let Some(set) = &settings.kubernetes.nats_address {
         return Ok((resolve(set).await?, None));
     }
     let own = resolve(&nats.address).await?;
@@ -107,11 +111,28 @@ async fn way(set: Option<&str>, nats: &NatsPlace, cluster: &Cluster) -> Result<(
     }
     let here = address_towards(&cluster.address)
         .map_err(|error| place("find this machine's address towards the cluster", error))?;
-    let listener = TcpListener::bind((here, 0)).await;
+    let listener = listen(here, &settings.state_dir.join(DOOR)).await;
     let listener = listener.map_err(|error| place(&format!("listen on {here} for pods"), error))?;
     let address = listener.local_addr().map_err(|error| place("listen for pods", error))?;
     let target = nats.address.clone();
     Ok((address, Some(Door { listener, target })))
+}
+
+/// Listens where it did the last time: steps that still run know no other place.
+async fn listen(here: IpAddr, file: &Path) -> std::io::Result<TcpListener> {
+    let before = std::fs::read_to_string(file)
+        .ok()
+        .and_then(|text| text.trim().parse::<u16>().ok());
+    let kept = match before {
+        Some(port) => TcpListener::bind((here, port)).await.ok(),
+        None => None,
+    };
+    let listener = match kept {
+        Some(listener) => listener,
+        None => TcpListener::bind((here, 0)).await?,
+    };
+    std::fs::write(file, listener.local_addr()?.port().to_string())?;
+    Ok(listener)
 }
 
 async fn resolve(address: &str) -> Result<SocketAddr, Error> {
