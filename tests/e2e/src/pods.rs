@@ -18,7 +18,7 @@ mod reasons;
 /// No run here takes longer.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// An image that every cluster of the tests has.
-const IMAGE: &str = "busybox";
+const IMAGE: &str = "busybox:1.35";
 
 /// All of them.
 pub fn tests() -> Vec<Test> {
@@ -60,6 +60,16 @@ impl Place {
             folder,
         };
         place.start()?;
+        // Runs are Tidemill's, and so are the namespaces they are in.
+        let path = place.folder.path().join("namespace.yaml");
+        fs::write(
+            &path,
+            format!(
+                "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n",
+                place.namespace
+            ),
+        )?;
+        tell(&place.state(), &["apply", "-f", &path.to_string_lossy()])?;
         Ok(place)
     }
 
@@ -96,7 +106,7 @@ impl Place {
     pub(crate) fn create(&self, kind: &str, name: &str, spec: &str) -> Result<()> {
         let path = self.folder.path().join(format!("{name}.yaml"));
         let namespace = &self.namespace;
-        let spec = spec.replace("IMAGE", &format!("{IMAGE}, imagePullPolicy: IfNotPresent"));
+        let spec = spec.replace("IMAGE", IMAGE);
         let text = format!(
             "apiVersion: tekton.dev/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n{spec}\n"
         );

@@ -26,7 +26,7 @@ const FAN_OUT: usize = 50;
 /// Rounds of ours and floor in turn.
 const ROUNDS: usize = 3;
 /// An image that is on the node.
-const IMAGE: &str = "busybox";
+const IMAGE: &str = "busybox:1.35";
 /// How long `up` may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// Calls that change something, by the API server's own count.
@@ -74,6 +74,12 @@ impl Stage {
         let mut up = Running::start(command(&state, &["up"])?)?;
         up.wait_until_says("Ctrl-C", READY_LIMIT)?;
         ensure!(up.spoken().contains("kubernetes ("), "no cluster: {}", up.spoken());
+        let file = folder.path().join("namespace.yaml");
+        fs::write(
+            &file,
+            format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n"),
+        )?;
+        tell(&state, &["apply", "-f", &file.to_string_lossy()])?;
         Ok(Self {
             up,
             folder,
@@ -157,7 +163,7 @@ impl Stage {
                 "metadata": {"name": name, "labels": {"bench": "bare"}},
                 "spec": {
                     "restartPolicy": "Never",
-                    "containers": [{"name": "a", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["true"]}],
+                    "containers": [{"name": "a", "image": IMAGE, "command": ["true"]}],
                 },
             }))?;
             anyhow::Ok(creating.create(&PostParams::default(), &pod).await?)
@@ -250,7 +256,7 @@ fn pipeline(namespace: &str, tasks: usize, chained: bool) -> String {
             _ => format!("[t{}]", index - 1),
         };
         text.push_str(&format!(
-            "      - name: t{index}\n        runAfter: {after}\n        taskSpec:\n          steps:\n            - {{image: {IMAGE}, imagePullPolicy: IfNotPresent, command: [\"true\"]}}\n"
+            "      - name: t{index}\n        runAfter: {after}\n        taskSpec:\n          steps:\n            - {{image: {IMAGE}, command: [\"true\"]}}\n"
         ));
     }
     text
