@@ -2,12 +2,15 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_bus::server_config::{MIN_FILE_BYTES, PrivateServer, Sync};
-use tidemill_bus::{Bus, Connect, Credentials, Message};
+use tidemill_bus::steps::Issuer;
+use tidemill_bus::{Bus, Connect, Credentials, Message, lean};
 use tidemill_kit::NatsServer;
 use tidemill_kit::nats_server::find_nats_server;
+use tidemill_messages::AttemptKey;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::rig::{eventually, runs, within};
@@ -90,6 +93,42 @@ async fn the_shipped_configuration_is_as_strict_as_it_says() {
     assert_eq!(store["sync_always"], true, "{store}");
     let health = get(&server.monitoring().expect("monitoring address"), "/healthz").await;
     assert_eq!(health["status"], "ok");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_configuration_for_pods_lets_in_us_and_steps_alone() {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nats/kubernetes.conf");
+    let issuer = Arc::new(Issuer::from_seed(&Issuer::new_seed()).expect("issuer"));
+    let environment = [
+        ("TIDEMILL_NATS_PASSWORD", "p0123456789"),
+        ("TIDEMILL_NATS_KEY", "k0123456789"),
+        ("TIDEMILL_NATS_MAX_FILE", "300MB"),
+        ("TIDEMILL_NATS_STEPS_ISSUER", &issuer.public_key()),
+    ];
+    let server = NatsServer::start_config(&config, &environment).expect("nats-server");
+    let mut options = Connect::new(server.url());
+    options.credentials = Credentials::Password {
+        user: "tidemill".to_owned(),
+        password: "p0123456789".to_owned(),
+    };
+    let bus = Bus::connect(options).await.expect("connected");
+    bus.ensure_stream(&runs()).await.expect("stream");
+    let (keeper, its) = (bus.clone(), issuer.clone());
+    tokio::spawn(async move { drop(keeper.keep_door(&its, |_| std::future::ready(true)).await) });
+    let token = issuer.token(&AttemptKey::new("run", "task", 0));
+    let address = server.url().trim_start_matches("nats://").parse().expect("address");
+    let enter = async |token: String| {
+        let entered = tokio::task::spawn_blocking(move || {
+            lean::Client::connect(address, &token, "a step", Duration::from_secs(20)).is_ok()
+        });
+        entered.await.expect("ended")
+    };
+    let let_in = eventually("a step to be let in", async || {
+        enter(token.clone()).await.then_some(true)
+    })
+    .await;
+    assert!(let_in && !enter("forged".to_owned()).await);
+    assert!(Bus::connect(Connect::new(server.url())).await.is_err());
 }
 
 async fn get(address: &str, path: &str) -> serde_json::Value {
