@@ -53,3 +53,6 @@ registry_user=admin
 registry_password=Harbor12345
 git_user=root
 git_password=admin321
+# The pipeline this project was made for, beside the tree; where it is not, seed/equivalent serves.
+seed=${TIDEMILL_SEED:-$tree/../shared/seed}
+[ -e "$seed/pipelinerun.yaml" ] || seed=$here/seed/equivalent
