@@ -69,6 +69,14 @@ bench-cluster: build step ## Measure pods beside bare pods, in the cluster that 
 	$(nats); cargo build --release -p tidemill-bench; KUBECONFIG=$$(tests/cluster/up) TIDEMILL_STATIC_STEP=target/$(shell uname -m)-unknown-linux-gnu/release/tidemill-step \
 	target/release/tidemill-bench --cluster
 
+.PHONY: e2e-cluster
+e2e-cluster: prepare ## The seed's pipeline on that Kubernetes (its first time builds Kubernetes)
+	$(nats); cargo build --bins; $(timed) e2e-cluster env TIDEMILL_E2E_CLUSTER=short cargo test -p tidemill-e2e --test cluster
+
+.PHONY: e2e-cluster-full
+e2e-cluster-full: prepare ## The same, with the seed's own five minutes for a bad release
+	$(nats); cargo build --bins; $(timed) e2e-cluster env TIDEMILL_E2E_CLUSTER=full cargo test -p tidemill-e2e --test cluster
+
 .PHONY: prepare
 prepare:
 	@deploy/tools/prepare cc git python3 setpriv ps awk xargs

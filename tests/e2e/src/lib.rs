@@ -3,6 +3,7 @@
 //! Each module gives its tests by name; `tests/main.rs` runs them side by side. A name's first part
 //! is what `make` targets select: `scenario::`, `resume::`, `refusal::`.
 
+pub mod cluster;
 pub mod expected;
 pub mod journal;
 pub mod layout;

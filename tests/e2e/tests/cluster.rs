@@ -1,0 +1,23 @@
+//! Runs the seed's pipeline on a real cluster: `make e2e-cluster`. Numbers select points: `-- 2 3`.
+//!
+//! Without `TIDEMILL_E2E_CLUSTER` it does nothing, so that `cargo test` alone builds no Kubernetes.
+
+use tidemill_e2e::cluster::{self, Options};
+
+fn main() -> std::process::ExitCode {
+    let Ok(mode) = std::env::var("TIDEMILL_E2E_CLUSTER") else {
+        println!("cluster: not asked for; `make e2e-cluster` does\n0 passed, 0 failed, 5 skipped");
+        return std::process::ExitCode::SUCCESS;
+    };
+    let only: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    match cluster::run(Options { full: mode == "full" }, &only) {
+        Ok(done) => {
+            println!("{done} passed, 0 failed");
+            std::process::ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{error:#}\n0 passed, 1 failed");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
