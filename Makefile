@@ -77,6 +77,10 @@ e2e-cluster: prepare ## The seed's pipeline on that Kubernetes (its first time b
 e2e-cluster-full: prepare ## The same, with the seed's own five minutes for a bad release
 	$(nats); cargo build --bins; $(timed) e2e-cluster env TIDEMILL_E2E_CLUSTER=full cargo test -p tidemill-e2e --test cluster
 
+.PHONY: bench-cluster
+bench-cluster: build ## Tasks as pods beside bare pods; a hundred runs that leave nothing
+	$(nats); TIDEMILL_E2E_CLUSTER=bench cargo test --release -p tidemill-e2e --test cluster
+
 .PHONY: prepare
 prepare:
 	@deploy/tools/prepare cc git python3 setpriv ps awk xargs

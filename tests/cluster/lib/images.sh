@@ -73,6 +73,10 @@ PYTHON
 image_key() {
   {
     cat "$here/images/$1"/* "$here/images/git/make" "$here/lib/images.sh" "$tree/deploy/tools/helm" "$dir/trust/ca.crt"
+    case $1 in
+      tidemill) cat "$TIDEMILL_PROGRAMS/tidemill" "$TIDEMILL_PROGRAMS/tidemill-step" ;;
+      nats) cat "$TIDEMILL_NATS_SERVER" ;;
+    esac
     dpkg-query --show docker.io containerd runc git openssh-server lighttpd docker-registry busybox-static 2>/dev/null || true
   } | sha256sum | cut -d' ' -f1
 }

@@ -3,6 +3,8 @@
 //! `make e2e-cluster` runs it. The points build on each other, so they run in order, and the first that fails ends it.
 
 mod files;
+mod hundred;
+mod measure;
 mod points;
 mod world;
 
@@ -21,10 +23,19 @@ pub struct Options {
 type Point = fn(&mut World, Options) -> Result<()>;
 
 const POINTS: [(&str, Point); 5] = [
-    ("1: what the article leaves out is named", points::what_is_missing_is_named),
-    ("2: the program is built, pushed and deployed", points::the_program_is_deployed),
+    (
+        "1: what the article leaves out is named",
+        points::what_is_missing_is_named,
+    ),
+    (
+        "2: the program is built, pushed and deployed",
+        points::the_program_is_deployed,
+    ),
     ("3: a push deploys the new commit", points::a_push_deploys_its_commit),
-    ("4: a commit that never becomes ready goes back", points::a_bad_commit_goes_back),
+    (
+        "4: a commit that never becomes ready goes back",
+        points::a_bad_commit_goes_back,
+    ),
     ("5: killed everywhere, the same ends", points::killed_everywhere),
 ];
 
@@ -51,4 +62,17 @@ pub fn run(options: Options, only: &[String]) -> Result<usize> {
         done += 1;
     }
     Ok(done)
+}
+
+/// Measures tasks beside bare pods, then a hundred runs one after another.
+///
+/// # Errors
+/// When a run fails, or something stays behind, or the last runs are slower.
+pub fn bench() -> Result<()> {
+    let world = World::start().context("bring up the cluster")?;
+    let result = measure::measure(&world).and_then(|()| hundred::hundred(&world));
+    if result.is_err() {
+        println!("tidemill up said:\n{}", world.up.process.spoken());
+    }
+    result
 }

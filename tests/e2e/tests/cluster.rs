@@ -1,6 +1,6 @@
 //! Runs the seed's pipeline on a real cluster: `make e2e-cluster`. Numbers select points: `-- 2 3`.
 //!
-//! Without `TIDEMILL_E2E_CLUSTER` it does nothing, so that `cargo test` alone builds no Kubernetes.
+//! `TIDEMILL_E2E_CLUSTER` is `short`, `full` or `bench`. Without `TIDEMILL_E2E_CLUSTER` it does nothing, so that `cargo test` alone builds no Kubernetes.
 
 use tidemill_e2e::cluster::{self, Options};
 
@@ -10,7 +10,11 @@ fn main() -> std::process::ExitCode {
         return std::process::ExitCode::SUCCESS;
     };
     let only: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    match cluster::run(Options { full: mode == "full" }, &only) {
+    let result = match mode.as_str() {
+        "bench" => cluster::bench().map(|()| 1),
+        mode => cluster::run(Options { full: mode == "full" }, &only),
+    };
+    match result {
         Ok(done) => {
             println!("{done} passed, 0 failed");
             std::process::ExitCode::SUCCESS

@@ -13,7 +13,9 @@ app.kubernetes.io/instance: {{ .context.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{- define "tidemill.secret" -}}{{ .Values.nats.existingSecret | default (printf "%s-nats" (include "tidemill.name" .)) }}{{- end -}}
+{{- define "tidemill.secret" -}}{{ .Values.nats.secret | default (printf "%s-nats" (include "tidemill.name" .)) }}{{- end -}}
+
+{{- define "tidemill.image" -}}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{- end -}}
 
 {{- define "tidemill.address" -}}
 {{- if .Values.nats.enabled -}}nats://{{ include "tidemill.name" . }}-nats:4222
@@ -42,6 +44,9 @@ spec:
         app.kubernetes.io/component: {{ $.component }}
       annotations:
         checksum/settings: {{ include (print $.Template.BasePath "/settings.yaml") . | sha256sum }}
+        {{- with .Values.podAnnotations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
     spec:
       serviceAccountName: {{ include "tidemill.name" . }}-{{ $.component }}
       securityContext: {{- toYaml .Values.podSecurityContext | nindent 8 }}
@@ -51,7 +56,7 @@ spec:
       terminationGracePeriodSeconds: 30
       containers:
         - name: {{ $.component }}
-          image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+          image: {{ include "tidemill.image" . | quote }}
           imagePullPolicy: {{ .Values.image.pullPolicy }}
           args:
             - {{ $.component }}
@@ -61,15 +66,17 @@ spec:
             {{- if .Values.nats.insecure }}
             - --nats-insecure
             {{- end }}
+            {{- range $.arguments }}
+            - {{ . }}
+            {{- end }}
           env:
             - name: TIDEMILL_STATE_DIR
               value: /var/lib/tidemill
             - name: TIDEMILL_NATS_PASSWORD
               valueFrom: {secretKeyRef: {name: {{ include "tidemill.secret" . }}, key: password}}
-            - name: POD_NAMESPACE
-              valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
-            {{- range $.environment }}
-            - {{ toYaml . | nindent 14 | trim }}
+            {{- range $variable, $key := $.secrets }}
+            - name: {{ $variable }}
+              valueFrom: {secretKeyRef: {name: {{ include "tidemill.secret" $.context }}, key: {{ $key }}}}
             {{- end }}
           {{- with $.ports }}
           ports: {{- toYaml . | nindent 12 }}

@@ -45,8 +45,16 @@ pub(super) fn pipeline(world: &World, seconds: Option<u32>) -> Result<String> {
         let first = "      params:\n        - name: charts_dir\n";
         let short = "      params:\n        - {name: charts_dir,";
         text = text
-            .replacen(first, &format!("      params:\n        - {value}\n        - name: charts_dir\n"), 1)
-            .replacen(short, &format!("      params:\n        - {value}\n        - {{name: charts_dir,"), 1);
+            .replacen(
+                first,
+                &format!("      params:\n        - {value}\n        - name: charts_dir\n"),
+                1,
+            )
+            .replacen(
+                short,
+                &format!("      params:\n        - {value}\n        - {{name: charts_dir,"),
+                1,
+            );
     }
     Ok(text)
 }

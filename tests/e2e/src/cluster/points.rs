@@ -20,7 +20,12 @@ const SHORT_S: u32 = 30;
 
 /// Files as the article has them; one after the other of what it leaves out is missed by name, then added.
 pub(super) fn what_is_missing_is_named(world: &mut World, _: Options) -> Result<()> {
-    for name in ["task-test.yaml", "task-build.yaml", "task-docker.yaml", "task-deploy.yaml"] {
+    for name in [
+        "task-test.yaml",
+        "task-build.yaml",
+        "task-docker.yaml",
+        "task-deploy.yaml",
+    ] {
         world.apply(&world.seed_file(name)?)?;
     }
     world.apply(&world.seed_file("task-rollback.yaml")?)?;
@@ -41,7 +46,10 @@ fn must_miss(world: &World, object: &str) -> Result<()> {
     world.apply(&world.seed_file("pipelinerun.yaml")?)?;
     let run = world.wait_for(FIRST_RUN, REFUSAL_LIMIT)?;
     let told = format!("{}\n{}", condition(&run), world.describe(FIRST_RUN)?);
-    ensure!(condition(&run)["status"] == "False", "it succeeded without {object}:\n{told}");
+    ensure!(
+        condition(&run)["status"] == "False",
+        "it succeeded without {object}:\n{told}"
+    );
     ensure!(told.contains(object), "it does not name {object}:\n{told}");
     world.delete_run(FIRST_RUN)
 }
@@ -54,7 +62,16 @@ pub(super) fn the_program_is_deployed(world: &mut World, _: Options) -> Result<(
     ensure!(skipped(&run) == ["6-rollback"], "skipped: {:?}", skipped(&run));
     world.must_answer(FIRST_TEXT)?;
     let told = world.describe(FIRST_RUN)?;
-    for part in ["pipeline-911", "github-bot", "1-clone", "2-test", "3-build", "4-docker", "5-deploy", "6-rollback"] {
+    for part in [
+        "pipeline-911",
+        "github-bot",
+        "1-clone",
+        "2-test",
+        "3-build",
+        "4-docker",
+        "5-deploy",
+        "6-rollback",
+    ] {
         ensure!(told.contains(part), "describe does not show {part}:\n{told}");
     }
     Ok(())
@@ -86,8 +103,14 @@ fn went_back(world: &World, name: &str) -> Result<()> {
     let condition = condition(&run);
     ensure!(condition["status"] == "False", "it succeeded:\n{told}");
     let said = format!("{} {}", condition["reason"], condition["message"]).to_lowercase();
-    ensure!(said.contains("roll") && said.contains("revision"), "the reason is {said}\n{told}");
-    ensure!(!skipped(&run).contains(&"6-rollback"), "6-rollback was skipped:\n{told}");
+    ensure!(
+        said.contains("roll") && said.contains("revision"),
+        "the reason is {said}\n{told}"
+    );
+    ensure!(
+        !skipped(&run).contains(&"6-rollback"),
+        "6-rollback was skipped:\n{told}"
+    );
     world.must_answer(SECOND_TEXT)
 }
 
@@ -107,7 +130,8 @@ pub(super) fn killed_everywhere(world: &mut World, _: Options) -> Result<()> {
 /// Kills everything once during each of the tasks that follow.
 fn kill_during(world: &mut World, name: &str) -> Result<()> {
     for task in ["1-clone", "3-build", "4-docker", "5-deploy"] {
-        let started = tidemill_kit::wait_until(RUN_LIMIT, || world.describe(name).is_ok_and(|told| told.contains(task)));
+        let started =
+            tidemill_kit::wait_until(RUN_LIMIT, || world.describe(name).is_ok_and(|told| told.contains(task)));
         ensure!(started, "{task} of {name} did not start");
         world.up.process.kill()?;
         world.start_again()?;

@@ -161,7 +161,12 @@ impl World {
         let url = self.webhooks()?;
         let mut curl = Command::new("curl")
             .args(["-sf", "--max-time", "20", "-X", "POST", "--data-binary", "@-"])
-            .args(["-H", "Content-Type: application/json", "-H", "X-Gitlab-Event: Push Hook"])
+            .args([
+                "-H",
+                "Content-Type: application/json",
+                "-H",
+                "X-Gitlab-Event: Push Hook",
+            ])
             .args(["-H", "X-Gitlab-Token: 1234567"])
             .arg(format!("{url}/default/gitlab-listener"))
             .stdin(Stdio::piped())
