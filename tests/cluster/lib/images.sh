@@ -1,7 +1,7 @@
 # Making images from the machine's own programs, without an engine and without pulling; sourced. Uses $dir.
 #
 # An image is a folder below images/ with `make ROOT`, which fills the file system, and `image.json`, its names and
-# its configuration. It is made again only when that folder or what it is made from changed.
+# its configuration. It is made again only when that folder or what it is made from changed; containerd keeps it.
 
 # new_root ROOT: the folders and files that any program expects.
 new_root() {
@@ -72,7 +72,9 @@ PYTHON
 # image_key NAME: changes with whatever goes into the image.
 image_key() {
   {
-    cat "$here/images/$1"/* "$here/images/git/make" "$here/lib/images.sh" "$tree/deploy/tools/helm" "$dir/trust/ca.crt"
+    # Counted up when the functions here change what they make.
+    echo 1
+    cat "$here/images/$1"/* "$here/images/git/make" "$tree/deploy/tools/helm" "$dir/trust/ca.crt"
     case $1 in
       tidemill) cat "$TIDEMILL_PROGRAMS/tidemill" "$TIDEMILL_PROGRAMS/tidemill-step" ;;
       nats) cat "$TIDEMILL_NATS_SERVER" ;;
@@ -81,28 +83,16 @@ image_key() {
   } | sha256sum | cut -d' ' -f1
 }
 
-# make_image NAME: makes images/NAME into $dir/images/NAME.tar when it is not there as it should be; prints the archive.
-make_image() {
-  local name=$1 archive=$dir/images/$1.tar root key
-  key=$(image_key "$name")
-  if [ "$(cat "$archive.key" 2>/dev/null)" != "$key" ]; then
-    root=$dir/images/$name.root
-    rm -rf "$root"
-    new_root "$root"
-    (. "$here/images/$name/make" "$root") >&2
-    pack "$root" "$here/images/$name/image.json" "$archive"
-    rm -rf "$root"
-    echo "$key" >"$archive.key"
-  fi
-  echo "$archive"
-}
-
-# import_image NAME: into the node's containerd, when it is not there already.
+# import_image NAME: makes the image and brings it into the node's containerd, when it is not there as it should be.
 import_image() {
-  local name=$1 archive
-  archive=$(make_image "$name")
-  if [ "$(cat "$dir/containerd/imported.$name" 2>/dev/null)" != "$(cat "$archive.key")" ]; then
-    ctr_cluster images import --snapshotter overlayfs "$archive" >/dev/null
-    cp "$archive.key" "$dir/containerd/imported.$name"
-  fi
+  local name=$1 key root=$dir/images/$1.root archive=$dir/images/$1.tar mark=$dir/containerd/imported.$1
+  key=$(image_key "$name")
+  [ "$(cat "$mark" 2>/dev/null)" != "$key" ] || return 0
+  rm -rf "$root" "$archive"*
+  new_root "$root"
+  (. "$here/images/$name/make" "$root") >&2
+  pack "$root" "$here/images/$name/image.json" "$archive"
+  ctr_cluster images import --snapshotter overlayfs "$archive" >/dev/null
+  rm -rf "$root" "$archive"
+  echo "$key" >"$mark"
 }
