@@ -249,8 +249,9 @@ fn seed() -> PathBuf {
 
 fn settings(cluster: &Cluster) -> String {
     format!(
-        "[planner]\ndefault-class = \"kubernetes\"\n\n[runner.kubernetes]\nkubeconfig = \"{}\"\n\
-         delivery = {{ host-path = {{ path = \"{STEP_FOLDER}\" }} }}\n",
+        "[planner]\ndefault-class = \"kubernetes\"\n\n[runner.kubernetes]\nkubeconfig = \"{0}\"\n\
+         delivery = {{ host-path = {{ path = \"{STEP_FOLDER}\" }} }}\n\n\
+         [deployer]\nkubeconfig = \"{0}\"\nnamespaces = [\"kube-ops\"]\n",
         cluster.kubeconfig().display()
     )
 }
