@@ -49,6 +49,8 @@ spec:
         {{- end }}
     spec:
       serviceAccountName: {{ include "tidemill.name" . }}-{{ $.component }}
+      # Variables that Kubernetes makes of Services, TIDEMILL_INGEST_SERVICE_PORT among them, would be taken for settings.
+      enableServiceLinks: false
       securityContext: {{- toYaml .Values.podSecurityContext | nindent 8 }}
       {{- with .Values.imagePullSecrets }}
       imagePullSecrets: {{- toYaml . | nindent 8 }}
