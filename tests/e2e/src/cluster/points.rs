@@ -127,13 +127,13 @@ pub(super) fn killed_everywhere(world: &mut World, _: Options) -> Result<()> {
     went_back(world, &bad)
 }
 
-/// Kills everything once during each of the tasks that follow.
+/// Kills everything once during each of these tasks: planner, runner, deployer, gateway and ingest are one process
+/// here, nats-server is another.
 fn kill_during(world: &mut World, name: &str) -> Result<()> {
     for task in ["1-clone", "3-build", "4-docker", "5-deploy"] {
-        let started =
-            tidemill_kit::wait_until(RUN_LIMIT, || world.describe(name).is_ok_and(|told| told.contains(task)));
+        let started = tidemill_kit::wait_until(RUN_LIMIT, || world.has_task_run(&format!("{name}-{task}")));
         ensure!(started, "{task} of {name} did not start");
-        world.up.process.kill()?;
+        world.kill()?;
         world.start_again()?;
     }
     Ok(())

@@ -7,9 +7,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 use tidemill_kit::{Cluster, Up, program, tell, wait_until};
+
+use crate::journal::process_of;
 
 /// How long a run of the seed's pipeline may take on a busy machine.
 pub(super) const RUN_LIMIT: Duration = Duration::from_secs(420);
@@ -46,6 +50,18 @@ impl World {
             folder,
             seed: seed(),
         })
+    }
+
+    /// Kills everything as a power cut would: nats-server, and the process of all services.
+    pub(super) fn kill(&mut self) -> Result<()> {
+        let server = process_of(&self.state(), "nats-server")?;
+        kill(Pid::from_raw(i32::try_from(server)?), Signal::SIGKILL).context("kill nats-server")?;
+        self.up.process.kill()
+    }
+
+    /// Whether there is a TaskRun of this name.
+    pub(super) fn has_task_run(&self, name: &str) -> bool {
+        tidemill_kit::get(&self.state(), "default", &["taskrun", name]).is_ok()
     }
 
     /// Starts `tidemill up` again on the same state, after it was killed.
