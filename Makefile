@@ -69,17 +69,21 @@ bench-cluster: build step ## Measure pods beside bare pods, in the cluster that 
 	$(nats); cargo build --release -p tidemill-bench; KUBECONFIG=$$(tests/cluster/up) TIDEMILL_STATIC_STEP=target/$(shell uname -m)-unknown-linux-gnu/release/tidemill-step \
 	target/release/tidemill-bench --cluster
 
+cluster_test = $(nats); cargo build --bins; \
+	export TIDEMILL_STATIC_STEP=$$PWD/target/$(shell uname -m)-unknown-linux-gnu/release/tidemill-step; \
+	$(timed) $@ env TIDEMILL_E2E_CLUSTER=$(1) cargo test -p tidemill-e2e --test cluster
+
 .PHONY: e2e-cluster
-e2e-cluster: prepare ## The seed's pipeline on that Kubernetes (its first time builds Kubernetes)
-	$(nats); cargo build --bins; $(timed) e2e-cluster env TIDEMILL_E2E_CLUSTER=short cargo test -p tidemill-e2e --test cluster
+e2e-cluster: prepare step ## The seed's pipeline on that Kubernetes (the first time builds Kubernetes)
+	$(call cluster_test,short)
 
 .PHONY: e2e-cluster-full
-e2e-cluster-full: prepare ## The same, with the seed's own five minutes for a bad release
-	$(nats); cargo build --bins; $(timed) e2e-cluster env TIDEMILL_E2E_CLUSTER=full cargo test -p tidemill-e2e --test cluster
+e2e-cluster-full: prepare step ## The same, with the seed's own five minutes for a bad release
+	$(call cluster_test,full)
 
-.PHONY: bench-cluster
-bench-cluster: build ## Tasks as pods beside bare pods; a hundred runs that leave nothing
-	$(nats); TIDEMILL_E2E_CLUSTER=bench cargo test --release -p tidemill-e2e --test cluster
+.PHONY: hundred-runs
+hundred-runs: prepare step ## A hundred runs there that leave nothing behind
+	$(call cluster_test,hundred)
 
 .PHONY: prepare
 prepare:

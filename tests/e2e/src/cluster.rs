@@ -4,7 +4,6 @@
 
 mod files;
 mod hundred;
-mod measure;
 mod points;
 mod world;
 
@@ -64,13 +63,13 @@ pub fn run(options: Options, only: &[String]) -> Result<usize> {
     Ok(done)
 }
 
-/// Measures tasks beside bare pods, then a hundred runs one after another.
+/// A hundred runs one after another; `make bench-cluster` measures the rest.
 ///
 /// # Errors
 /// When a run fails, or something stays behind, or the last runs are slower.
-pub fn bench() -> Result<()> {
+pub fn hundred_runs() -> Result<()> {
     let world = World::start().context("bring up the cluster")?;
-    let result = measure::measure(&world).and_then(|()| hundred::hundred(&world));
+    let result = hundred::hundred(&world);
     if result.is_err() {
         println!("tidemill up said:\n{}", world.up.process.spoken());
     }

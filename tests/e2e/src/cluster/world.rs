@@ -264,19 +264,30 @@ fn seed() -> PathBuf {
 }
 
 fn settings(cluster: &Cluster) -> String {
+    let kubeconfig = cluster.kubeconfig().display();
+    // A build without a deployer knows no such section.
+    let deployer = if has_deployer() {
+        format!("\n[deployer]\nkubeconfig = \"{kubeconfig}\"\nnamespaces = [\"kube-ops\"]\n")
+    } else {
+        String::new()
+    };
     format!(
-        "[planner]\ndefault-class = \"kubernetes\"\n\n[runner.kubernetes]\nkubeconfig = \"{0}\"\n\
-         delivery = {{ host-path = {{ path = \"{STEP_FOLDER}\" }} }}\n\n\
-         [deployer]\nkubeconfig = \"{0}\"\nnamespaces = [\"kube-ops\"]\n",
-        cluster.kubeconfig().display()
+        "[planner]\ndefault-class = \"kubernetes\"\n\n[runner]\nslots = 64\n\n[runner.kubernetes]\n\
+         kubeconfig = \"{kubeconfig}\"\ndelivery = {{ host-path = {{ path = \"{STEP_FOLDER}\" }} }}\n{deployer}"
     )
+}
+
+fn has_deployer() -> bool {
+    tidemill_kit::ask(Path::new("/nonexistent"), &["deployer", "--help"]).is_ok_and(|output| output.status.success())
 }
 
 /// Puts the step binary where pods find it; under another name first, as pods may be running the old one.
 fn install_step() -> Result<()> {
     fs::create_dir_all(STEP_FOLDER)?;
     let new = Path::new(STEP_FOLDER).join("tidemill-step.new");
-    fs::copy(program("tidemill-step")?, &new)?;
+    let step =
+        std::env::var_os("TIDEMILL_STATIC_STEP").map_or_else(|| program("tidemill-step"), |path| Ok(path.into()))?;
+    fs::copy(step, &new)?;
     fs::rename(new, Path::new(STEP_FOLDER).join("tidemill-step"))?;
     Ok(())
 }
