@@ -38,6 +38,18 @@ scenarios: prepare ## The ninety scenarios alone
 resume: prepare ## Kill everything everywhere; runs go on as if nothing had happened
 	$(nats); cargo build --bins; cargo test -p tidemill-e2e -- resume::
 
+.PHONY: burst
+burst: build ## 10,000 webhooks, some forged, some twice, ingest and nats-server killed in between (two minutes)
+	$(nats); cargo build --release -p tidemill-burst; target/release/tidemill-burst
+
+.PHONY: fuzz-short
+fuzz-short: prepare ## A second of mutated input at each parser, and all that was kept; part of `make test`
+	cargo test -p tidemill-fuzz
+
+.PHONY: fuzz
+fuzz: prepare ## Ten minutes at each parser; what is found lies in target/fuzz
+	cargo run --release -p tidemill-fuzz -- --seconds 600
+
 .PHONY: bench
 bench: build ## Measure, each figure beside its floor; table and raw data in target/bench
 	$(nats); cargo build --release -p tidemill-bench; target/release/tidemill-bench

@@ -5,6 +5,7 @@ use tidemill_objects::Objects;
 use tokio::sync::{RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::calls::Calls;
 use crate::notice::Notices;
 use crate::rate::Rate;
 use crate::{Error, Sealer, Settings};
@@ -20,6 +21,10 @@ pub(crate) struct App {
     pub(crate) notices: Notices,
     /// Requests that may be under way.
     pub(crate) requests: Semaphore,
+    /// Interceptors that run elsewhere.
+    pub(crate) calls: Calls,
+    /// Events that may be evaluated at once.
+    pub(crate) places: Semaphore,
     /// Held alone by what was tried before: should it end the process, nothing else is suspected.
     pub(crate) suspicion: RwLock<()>,
     pub(crate) stopping: CancellationToken,
@@ -34,6 +39,8 @@ impl App {
             rate: Rate::new(settings.rate),
             notices: Notices::new(),
             requests: Semaphore::new(settings.requests),
+            calls: Calls::new(&settings),
+            places: Semaphore::new(settings.evaluations),
             suspicion: RwLock::new(()),
             stopping: CancellationToken::new(),
             settings,

@@ -1,18 +1,25 @@
 //! From a stored event to what each trigger decided.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tidemill_bus::{Stored, blob};
 use tidemill_messages::decode;
 use tidemill_messages::event::{Body, Class, Event, Verdict};
 use tidemill_objects::Key;
 use tidemill_resources::Kind;
 use tidemill_triggers::{
-    Decision, Headers, Known, Listener, Need, ROUNDS_MAX, Request, TriggerOutcome, evaluate, is_credential,
+    Decision, Found, Headers, Known, Listener, Need, ROUNDS_MAX, Request, TriggerOutcome, evaluate, is_credential,
 };
 
 use crate::app::App;
+use crate::turn::Turn;
 use crate::{Error, find};
+
+/// Needs of one event that are looked up at once.
+const NEEDS_AT_ONCE: usize = 4;
 
 /// What a stored event is: decoded, its credentials opened.
 pub(crate) async fn read(app: &App, stored: &Stored) -> Result<(Event, tidemill_triggers::Event), Error> {
@@ -48,8 +55,8 @@ pub(crate) async fn read(app: &App, stored: &Stored) -> Result<(Event, tidemill_
 /// What each trigger of the event's listener decides.
 ///
 /// # Errors
-/// [`Error::Poison`] for what can never be decided; [`Error::Panicked`].
-pub(crate) async fn decide(app: &App, stored: &Stored) -> Result<Vec<Verdict>, Error> {
+/// [`Error::Poison`] for what can never be decided; [`Error::Busy`], [`Error::Panicked`].
+pub(crate) async fn decide(app: &App, stored: &Stored, turn: &mut Turn<'_>) -> Result<Vec<Verdict>, Error> {
     let (event, read) = read(app, stored).await?;
     let listener = listener(app, &event).await?;
     let triggers = find::triggers(&app.objects, &listener).await?;
@@ -59,18 +66,31 @@ pub(crate) async fn decide(app: &App, stored: &Stored) -> Result<Vec<Verdict>, E
         // Evaluation only computes, for as long as its own limits let it.
         let evaluated = tokio::task::spawn_blocking(move || evaluate(&subject, &all, &facts, &asked)).await;
         let outcomes = evaluated.map_err(|_| Error::Panicked)?;
-        let needs: Vec<Need> = outcomes.iter().filter_map(|outcome| outcome.need().cloned()).collect();
+        let needs: BTreeSet<Need> = outcomes.iter().filter_map(|outcome| outcome.need().cloned()).collect();
         if needs.is_empty() {
             return Ok(outcomes.into_iter().map(verdict).collect());
         }
-        for need in needs {
-            let found = find::find(&app.objects, &need).await?;
+        for (need, found) in find_all(app, needs, turn).await? {
             known.add(need, found);
         }
     }
     Err(Error::Poison {
         reason: format!("its triggers still ask for more after {ROUNDS_MAX} rounds"),
     })
+}
+
+/// The answers to all needs; those that others have to give are waited for outside of the turn.
+async fn find_all(app: &App, needs: BTreeSet<Need>, turn: &mut Turn<'_>) -> Result<Vec<(Need, Found)>, Error> {
+    let is_outside = needs.iter().any(|need| matches!(need, Need::Call(_)));
+    let each = |need: Need| async move {
+        let found = find::find(app, &need).await?;
+        Ok::<_, Error>((need, found))
+    };
+    let all = stream::iter(needs).map(each).buffered(NEEDS_AT_ONCE).try_collect();
+    match is_outside {
+        true => turn.lend(all).await,
+        false => all.await,
+    }
 }
 
 async fn listener(app: &App, event: &Event) -> Result<Listener, Error> {

@@ -27,6 +27,9 @@ pub enum Error {
     /// Connections could not be served any more.
     #[error("connections cannot be served any more")]
     Serve(#[source] std::io::Error),
+    /// A body that cannot be evaluated.
+    #[error(transparent)]
+    Body(tidemill_triggers::Error),
     /// The system gives no randomness.
     #[error("the system gives no random numbers, so nothing can be sealed")]
     Random,
@@ -62,6 +65,12 @@ pub enum Error {
     /// An evaluation ended by a fault of its own.
     #[error("the evaluation ended by a fault of its own")]
     Panicked,
+    /// Too many events wait for the answer of an interceptor already.
+    #[error("too many events wait for the answer of {url} already")]
+    Busy {
+        /// Its address.
+        url: String,
+    },
     /// Others wrote first, again and again.
     #[error("others wrote the outcome first, {rounds} times in a row")]
     Contended {

@@ -7,12 +7,14 @@ use tidemill_resources::{Kind, Object};
 use tidemill_triggers::{Found, Listener, Need, Reach, TRIGGERS_MAX, Trigger, reach};
 
 use crate::Error;
+use crate::app::App;
 
 /// Group of the kinds of triggers.
 const GROUP: &str = "triggers.tekton.dev";
 
-/// The answer to a need, as the store has it now.
-pub(crate) async fn find(objects: &Objects, need: &Need) -> Result<Found, Error> {
+/// The answer to a need, as the store or whoever is asked has it now.
+pub(crate) async fn find(app: &App, need: &Need) -> Result<Found, Error> {
+    let objects = &app.objects;
     Ok(match need {
         Need::Secret { namespace, name, key } => {
             let kind = Kind::by_resource("", "secrets");
@@ -29,7 +31,7 @@ pub(crate) async fn find(objects: &Objects, need: &Need) -> Result<Found, Error>
                 None => Found::Absent,
             }
         }
-        Need::Call(_) => Found::Failed("only the built-in interceptors are asked by this version".to_owned()),
+        Need::Call(call) => app.calls.ask(call).await?,
     })
 }
 

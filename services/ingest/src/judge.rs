@@ -8,6 +8,7 @@ use tidemill_triggers::event_id;
 use crate::again::merged;
 use crate::app::App;
 use crate::decide::decide;
+use crate::turn::Turn;
 use crate::{Error, make, record};
 
 /// Tries of one event that did not come to their end before it is given up.
@@ -19,12 +20,13 @@ const ROUNDS_MAX: u32 = 16;
 /// compare-and-set, and starts from what is stored. `is_suspect`: it was delivered before.
 ///
 /// # Errors
-/// What may pass by itself, and [`Error::Panicked`]: the event has to come again.
+/// What may pass by itself, [`Error::Busy`] and [`Error::Panicked`]: the event has to come again.
 pub(crate) async fn judge(app: &App, stored: &Stored, is_suspect: bool) -> Result<(), Error> {
     let Some(subject) = subject::outcome_of_event(&stored.subject) else {
         tracing::error!(subject = stored.subject, "A message is no event; it is dropped.");
         return Ok(());
     };
+    let mut turn = Turn::begin(app, is_suspect).await;
     let mut is_counted = !is_suspect;
     for _ in 0..ROUNDS_MAX {
         let (sequence, before) = match record::last(&app.bus, &subject).await? {
@@ -41,7 +43,7 @@ pub(crate) async fn judge(app: &App, stored: &Stored, is_suspect: bool) -> Resul
             return Ok(());
         }
         let next = if is_counted {
-            advance(app, stored, before).await?
+            advance(app, stored, before, &mut turn).await?
         } else {
             counted(before)
         };
@@ -74,7 +76,7 @@ fn counted(before: Outcome) -> Outcome {
     }
 }
 
-async fn advance(app: &App, stored: &Stored, mut before: Outcome) -> Result<Outcome, Error> {
+async fn advance(app: &App, stored: &Stored, mut before: Outcome, turn: &mut Turn<'_>) -> Result<Outcome, Error> {
     if before.stage == Stage::Decided {
         make::make(app, key_of(stored), &mut before.triggers).await?;
         return Ok(Outcome {
@@ -82,7 +84,7 @@ async fn advance(app: &App, stored: &Stored, mut before: Outcome) -> Result<Outc
             ..before
         });
     }
-    match decide(app, stored).await {
+    match decide(app, stored, turn).await {
         Ok(triggers) => {
             let triggers = merged(before.triggers, triggers);
             let is_done = triggers.iter().all(|verdict| verdict.objects.is_empty());
@@ -93,7 +95,11 @@ async fn advance(app: &App, stored: &Stored, mut before: Outcome) -> Result<Outc
                 ..before
             })
         }
-        Err(error) if error.is_transient() || matches!(error, Error::Panicked | Error::Stopping) => Err(error),
+        Err(error)
+            if error.is_transient() || matches!(error, Error::Panicked | Error::Stopping | Error::Busy { .. }) =>
+        {
+            Err(error)
+        }
         Err(error) => Ok(Outcome {
             stage: Stage::Dead,
             reason: tidemill_telemetry::Chain(&error).to_string(),
@@ -109,6 +115,7 @@ fn blank(app: &App, stored: &Stored) -> Outcome {
         stage: Stage::Trying,
         at: app.bus.now(),
         retries: 0,
+        cloud_events: false,
         reason: String::new(),
         triggers: Vec::new(),
     }

@@ -13,21 +13,26 @@
 mod address;
 mod again;
 mod app;
+mod calls;
+mod client;
 mod decide;
 mod error;
 mod find;
 mod intake;
 mod judge;
+mod listeners;
 mod make;
 mod notice;
 mod rate;
 mod record;
 mod reply;
 mod retry;
+mod schedule;
 mod seal;
 mod server;
 mod settings;
 mod store;
+mod turn;
 mod worker;
 
 pub use error::Error;

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::{Error, Settings, intake, notice, worker};
+use crate::{Error, Settings, intake, listeners, notice, schedule, worker};
 
 /// Ingest that listens but does not answer yet.
 pub struct Ingest {
@@ -67,7 +67,14 @@ impl Ingest {
         };
         let work = async {
             let serving = async { serving.await.map_err(Error::Serve) };
-            tokio::try_join!(serving, worker::run(app.clone()), notice::run(&app)).map(|_| ())
+            tokio::try_join!(
+                serving,
+                worker::run(app.clone()),
+                notice::run(&app),
+                listeners::run(app.clone()),
+                schedule::run(app.clone()),
+            )
+            .map(|_| ())
         };
         // Without evaluation nothing should be taken in: whichever fails ends both.
         tokio::select! {

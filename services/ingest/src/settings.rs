@@ -30,6 +30,11 @@ pub struct Settings {
     pub requests: usize,
     /// Events evaluated at once. Default 16.
     pub evaluations: usize,
+    /// How long an interceptor that runs elsewhere may take to answer. Default 5 s, as Tekton has it;
+    /// one that cannot be reached or does not answer is asked three times.
+    pub interceptor_timeout: Span,
+    /// Its largest answer. Default 4 MiB.
+    pub interceptor_answer: Size,
     /// How long an orderly stop waits for requests under way. Default 5 s.
     pub stop_grace: Span,
 }
@@ -46,6 +51,8 @@ impl Default for Settings {
             rate: 2_000,
             requests: 64,
             evaluations: 16,
+            interceptor_timeout: Span::seconds(5),
+            interceptor_answer: Size::new(4 << 20),
             stop_grace: Span::seconds(5),
         }
     }

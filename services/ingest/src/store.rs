@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use tidemill_bus::{Message, blob};
 use tidemill_messages::event::{Body, Event, SUMMARY, Summary};
 use tidemill_messages::{encode, envelope, subject};
-use tidemill_triggers::{Listener, Request, event_id, event_key, names};
+use tidemill_triggers::{Listener, Request, event_id, event_key};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -34,48 +34,61 @@ pub(crate) async fn store(
         let message = "the event could not be stored; send it again";
         Refusal::later(StatusCode::SERVICE_UNAVAILABLE, message, RETRY_AFTER_S)
     };
-    let uid = listener.metadata.uid.clone().unwrap_or_default();
-    let key = event_key(&app.sealer.salted(&uid), request, &Uuid::new_v4().to_string());
-    let checked = listener.annotation(names::ANNOTATION_PAYLOAD_VALIDATION) != Some("false");
-    let event = event(app, &address, &uid, &key, request, checked)?;
-    let mut event = event.map_err(failed)?;
-    event.summary.sender = sender.to_owned();
-    let id = event.summary.id.clone();
-    let message = message(&event, traceparent).map_err(failed)?;
-    let storing = until_done(&app.stopping, || publish(app, message.clone()));
-    let is_new = match timeout(STORE_LIMIT, storing).await {
-        Ok(stored) => stored.map_err(failed)?,
+    // The same for all tries: a request without a delivery id is stored once, too.
+    let nonce = Uuid::new_v4().to_string();
+    let storing = until_done(&app.stopping, || {
+        keep(app, &address, listener, request, &nonce, sender, traceparent)
+    });
+    let (summary, is_new) = match timeout(STORE_LIMIT, storing).await {
+        Ok(Ok(stored)) => stored,
+        Ok(Err(Error::Body(error))) => return Err(Refusal::new(StatusCode::BAD_REQUEST, error.to_string())),
+        Ok(Err(error)) => return Err(failed(error)),
         Err(_) => return Err(failed(Error::Stopping)),
     };
     tracing::info!(
-        id,
+        id = summary.id,
         listener = address.listener,
         namespace = address.namespace,
         is_new,
         "An event came in."
     );
+    let id = summary.id.clone();
     if !is_new {
-        notice::redelivered(app, event.summary);
+        notice::redelivered(app, summary);
     }
     Ok(Accepted {
         address,
-        listener_uid: uid,
+        listener_uid: listener.metadata.uid.clone().unwrap_or_default(),
         id,
     })
 }
 
-/// The event of a request, sealed. A body that cannot be evaluated is refused.
-fn event(
+/// Stores the event of a request; gives its summary, and whether it was not stored before. Safe to repeat:
+/// `nonce` stands in for the delivery id of a request without one.
+///
+/// # Errors
+/// [`Error::Body`] for a body that cannot be evaluated; what the store says.
+pub(crate) async fn keep(
     app: &App,
     address: &Address,
-    uid: &str,
-    key: &str,
+    listener: &Listener,
     request: &Request,
-    checked: bool,
-) -> Result<Result<Event, Error>, Refusal> {
+    nonce: &str,
+    sender: &str,
+    traceparent: Option<&str>,
+) -> Result<(Summary, bool), Error> {
+    let uid = listener.metadata.uid.as_deref().unwrap_or_default();
+    let key = event_key(&app.sealer.salted(uid), request, nonce);
+    let mut event = event(app, address, uid, &key, request, listener.checks_payload())?;
+    event.summary.sender = sender.to_owned();
+    let is_new = publish(app, message(&event, traceparent)?).await?;
+    Ok((event.summary, is_new))
+}
+
+/// The event of a request, sealed. A body that cannot be evaluated is refused.
+fn event(app: &App, address: &Address, uid: &str, key: &str, request: &Request, checked: bool) -> Result<Event, Error> {
     let (id, now) = (event_id(key), app.bus.now());
-    let read = tidemill_triggers::Event::read(request, id.clone(), now, checked)
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let read = tidemill_triggers::Event::read(request, id.clone(), now, checked).map_err(Error::Body)?;
     let origin = read.origin();
     let summary = Summary {
         id,
@@ -99,13 +112,13 @@ fn event(
         })
     });
     if broken.get() {
-        return Ok(Err(Error::Random));
+        return Err(Error::Random);
     }
     let body = match std::str::from_utf8(&request.body) {
         Ok(text) => Body::Text(text.to_owned()),
         Err(_) => Body::Base64(BASE64_STANDARD.encode(&request.body)),
     };
-    Ok(Ok(Event {
+    Ok(Event {
         version: envelope::VERSION,
         summary,
         url: request.url.clone(),
@@ -115,7 +128,7 @@ fn event(
             .collect(),
         body,
         checked,
-    }))
+    })
 }
 
 fn message(event: &Event, traceparent: Option<&str>) -> Result<Message, Error> {

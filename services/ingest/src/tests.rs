@@ -4,7 +4,10 @@ mod again;
 mod crash;
 mod evaluation;
 mod http;
+mod interceptors;
+mod limits;
 mod notices;
+mod schedules;
 mod server;
 
 use std::sync::Arc;

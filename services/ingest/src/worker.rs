@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::Error;
 use crate::again::again;
 use crate::app::App;
+use crate::calls::WAITING_MAX;
 use crate::judge::judge;
 use crate::retry::until_done;
 
@@ -20,6 +21,11 @@ use crate::retry::until_done;
 const CONSUMER: &str = "ingest";
 /// An event that nobody works on for so long comes again.
 const ACK_WAIT: Duration = Duration::from_secs(30);
+/// Events that are asked for at once.
+const BATCH_MAX: usize = 32;
+/// Events that are handed out and not at their end: evaluated, or put off because of a slow
+/// interceptor. Beyond it that interceptor holds up all others.
+const PENDING_MAX: u64 = 10_000;
 /// How often work on an event is made known.
 const BEAT: Duration = Duration::from_secs(10);
 /// When an event comes again whose evaluation ended by a fault of its own.
@@ -27,7 +33,7 @@ const FAULT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Evaluates events until ingest stops, then finishes those under way.
 pub(crate) async fn run(app: Arc<App>) -> Result<(), Error> {
-    let slots = Arc::new(Semaphore::new(app.settings.evaluations));
+    let slots = Arc::new(Semaphore::new(app.settings.evaluations + WAITING_MAX));
     let tasks = TaskTracker::new();
     let outcome = take(&app, &slots, &tasks).await;
     tasks.close();
@@ -45,13 +51,18 @@ async fn take(app: &Arc<App>, slots: &Arc<Semaphore>, tasks: &TaskTracker) -> Re
         let Ok(slot) = slots.clone().acquire_owned().await else {
             return Ok(());
         };
+        let mut free = vec![slot];
+        while free.len() < BATCH_MAX
+            && let Ok(slot) = slots.clone().try_acquire_owned()
+        {
+            free.push(slot);
+        }
         let batch = tokio::select! {
             () = app.stopping.cancelled() => return Ok(()),
-            batch = consumer.next_batch(1) => batch?,
+            batch = consumer.next_batch(free.len()) => batch?,
         };
-        let mut slot = Some(slot);
         for delivery in batch {
-            let (app, slot) = (app.clone(), slot.take());
+            let (app, slot) = (app.clone(), free.pop());
             tasks.spawn(async move {
                 work(&app, &delivery).await;
                 drop(slot);
@@ -67,7 +78,7 @@ async fn join(app: &App) -> Result<Consumer, Error> {
         name: CONSUMER.to_owned(),
         filters: vec![subject::ALL_EVENTS.to_owned(), subject::ALL_RETRIES.to_owned()],
         ack_wait: ACK_WAIT,
-        max_ack_pending: (app.settings.evaluations * 4) as u64,
+        max_ack_pending: PENDING_MAX,
         pinned: None,
         from_start: true,
     };
@@ -91,6 +102,10 @@ async fn work(app: &App, delivery: &Delivery) {
         Ok(()) => delivery.ack().await,
         // Whoever comes next begins with it.
         Err(Error::Stopping) => {}
+        Err(Error::Busy { .. }) => {
+            let pause = app.calls.put_off(delivery.message.sequence);
+            delivery.retry_after(pause).await;
+        }
         Err(error) => {
             tracing::error!(error = %Chain(&error), subject = delivery.message.subject, "An event comes again.");
             delivery.retry_after(FAULT_PAUSE).await;
@@ -98,13 +113,10 @@ async fn work(app: &App, delivery: &Delivery) {
     }
 }
 
-/// What was delivered before may be what ended the process: it is tried alone.
+/// What was delivered before may be what ended the process, unless it was put off by this one.
 async fn settle(app: &App, delivery: &Delivery) -> Result<(), Error> {
-    let is_suspect = delivery.delivered > 1;
-    let (_alone, _beside) = match is_suspect {
-        true => (Some(app.suspicion.write().await), None),
-        false => (None, Some(app.suspicion.read().await)),
-    };
+    let was_put_off = app.calls.was_put_off(delivery.message.sequence);
+    let is_suspect = delivery.delivered > 1 && !was_put_off;
     let message = &delivery.message;
     if subject::event_of_retry(&message.subject).is_some() {
         return until_done(&app.stopping, || again(app, message, is_suspect)).await;

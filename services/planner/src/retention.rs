@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tidemill_bus::blob;
 use tidemill_messages::RunKind;
-use tidemill_messages::stream::{EVENTS, FACTS, OBJECTS, RUNS};
+use tidemill_messages::stream::{CLOUD_EVENTS, EVENTS, FACTS, OBJECTS, RUNS};
 use tidemill_objects::{DeleteOptions, ListQuery, Scope};
 use tidemill_resources::{Object, names};
 use tidemill_telemetry::Chain;
@@ -128,7 +128,7 @@ impl Planner {
 
     async fn sweep_blobs(&self) -> Result<(), Error> {
         let before = self.bus.now() - self.settings.blob_age.duration();
-        let removed = blob::sweep(&self.bus, &[FACTS, RUNS, OBJECTS, EVENTS], before).await?;
+        let removed = blob::sweep(&self.bus, &[FACTS, RUNS, OBJECTS, EVENTS, CLOUD_EVENTS], before).await?;
         if removed > 0 {
             tracing::info!(removed, "Blobs that nothing names were removed.");
         }

@@ -73,6 +73,7 @@ pub(crate) enum Command {
     Planner(commands::service::Planner),
     Runner(commands::service::Runner),
     Gateway(commands::service::Gateway),
+    Ingest(commands::service::Ingest),
 }
 
 impl Cli {
@@ -101,6 +102,7 @@ impl Cli {
             Command::Planner(planner) => planner.run(global).await,
             Command::Runner(runner) => runner.run(global).await,
             Command::Gateway(gateway) => gateway.run(global).await,
+            Command::Ingest(ingest) => ingest.run(global).await,
         }
     }
 }

@@ -42,6 +42,12 @@ pub struct Limits {
     pub events_age_s: u64,
     /// What became of releases; the oldest go. Default 256 MiB.
     pub releases_bytes: u64,
+    /// CloudEvents about runs and listeners, until every sink has them; the oldest go. Default 256 MiB.
+    pub cloud_events_bytes: u64,
+    /// CloudEvents older than so many seconds go. Default 3 days.
+    pub cloud_events_age_s: u64,
+    /// When listeners fire by themselves. Default 16 MiB, some 20,000 listeners.
+    pub schedules_bytes: u64,
     /// Replicas of each stream. Default 1.
     pub replicas: usize,
 }
@@ -60,6 +66,9 @@ impl Default for Limits {
             events_bytes: GIB,
             events_age_s: 14 * DAY_S,
             releases_bytes: 256 * MIB,
+            cloud_events_bytes: 256 * MIB,
+            cloud_events_age_s: 3 * DAY_S,
+            schedules_bytes: 16 * MIB,
             replicas: 1,
         }
     }
@@ -86,7 +95,7 @@ impl Limits {
         self.clone().each_bytes().into_iter().map(|bytes| *bytes).sum()
     }
 
-    fn each_bytes(&mut self) -> [&mut u64; 9] {
+    fn each_bytes(&mut self) -> [&mut u64; 11] {
         [
             &mut self.objects_bytes,
             &mut self.facts_bytes,
@@ -97,6 +106,8 @@ impl Limits {
             &mut self.logs_bytes,
             &mut self.events_bytes,
             &mut self.releases_bytes,
+            &mut self.cloud_events_bytes,
+            &mut self.schedules_bytes,
         ]
     }
 }
@@ -158,6 +169,20 @@ fn with_limits(name: &str, plain: StreamSpec, limits: &Limits) -> StreamSpec {
             schedules: true,
             ..plain
         },
+        // Nobody was promised them for ever, and what they tell of must not wait for a sink.
+        stream::CLOUD_EVENTS => StreamSpec {
+            max_bytes: limits.cloud_events_bytes,
+            max_age: Some(Duration::from_secs(limits.cloud_events_age_s)),
+            discard: Discard::Old,
+            ..plain
+        },
+        stream::SCHEDULES => StreamSpec {
+            max_messages_per_subject: 1,
+            max_bytes: limits.schedules_bytes,
+            discard: Discard::Old,
+            schedules: true,
+            ..plain
+        },
         stream::BLOBS => StreamSpec {
             max_messages_per_subject: 1,
             max_bytes: limits.blobs_bytes,
@@ -205,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn only_timers_logs_events_and_releases_drop_what_is_old() {
+    fn what_was_promised_is_not_dropped() {
         let dropping: Vec<String> = specs(&Limits::default())
             .into_iter()
             .filter(|spec| spec.discard == Discard::Old || spec.max_age.is_some())
@@ -213,7 +238,14 @@ mod tests {
             .collect();
         assert_eq!(
             dropping,
-            [stream::TIMERS, stream::LOGS, stream::EVENTS, stream::RELEASES]
+            [
+                stream::TIMERS,
+                stream::LOGS,
+                stream::EVENTS,
+                stream::RELEASES,
+                stream::CLOUD_EVENTS,
+                stream::SCHEDULES
+            ]
         );
     }
 

@@ -125,6 +125,9 @@ pub struct Outcome {
     /// Tries that were begun after the first did not come to its end.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u32,
+    /// Whether its listener wants CloudEvents about it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cloud_events: bool,
     /// Why it was given up; empty otherwise.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
@@ -247,6 +250,10 @@ impl Outcome {
     }
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
@@ -304,6 +311,7 @@ mod tests {
             stage: Stage::Done,
             at: Timestamp::UNIX_EPOCH,
             retries: 0,
+            cloud_events: false,
             reason: String::new(),
             triggers: vec![verdict(Class::Filtered, ""), verdict(Class::Accepted, "")],
         };

@@ -6,6 +6,7 @@
 
 pub mod assignment;
 pub mod claim;
+pub mod cloud_event;
 pub mod command;
 pub mod envelope;
 pub mod event;
@@ -19,6 +20,7 @@ pub mod plan;
 pub mod release;
 pub mod report;
 pub mod sandbox;
+pub mod schedule;
 pub mod stream;
 pub mod subject;
 

@@ -18,9 +18,13 @@ pub const LOGS: &str = "logs";
 pub const EVENTS: &str = "events";
 /// What became of releases. Written by the deployer only.
 pub const RELEASES: &str = "releases";
+/// When listeners fire by themselves. Written by ingest only.
+pub const SCHEDULES: &str = "schedules";
+/// What happened to runs and at listeners, as CloudEvents. Written by ingest only.
+pub const CLOUD_EVENTS: &str = "cloudevents";
 
 /// The subjects of each stream.
-pub const SUBJECTS: [(&str, &[&str]); 9] = [
+pub const SUBJECTS: [(&str, &[&str]); 11] = [
     (OBJECTS, &["object.>"]),
     (FACTS, &["fact.>"]),
     (RUNS, &["run.>"]),
@@ -30,4 +34,6 @@ pub const SUBJECTS: [(&str, &[&str]); 9] = [
     (LOGS, &["log.>"]),
     (EVENTS, &["event.>", "outcome.>", "retry.>", "notice.>"]),
     (RELEASES, &["release.>", "watching.*"]),
+    (CLOUD_EVENTS, &["cloudevent.>"]),
+    (SCHEDULES, &["schedule.>", "tick.>", "fired.>"]),
 ];

@@ -389,6 +389,54 @@ pub fn outcomes_of_namespace(namespace: &str) -> String {
     format!("outcome.{}.>", token(namespace))
 }
 
+/// `cloudevent.<namespace>.<kind>.<uid>.<state>`: one state of one object, such as `successful`.
+pub fn cloud_event(namespace: &str, kind: &str, uid: &str, state: &str) -> String {
+    format!(
+        "cloudevent.{}.{}.{}.{}",
+        token(namespace),
+        token(kind),
+        token(uid),
+        token(state)
+    )
+}
+
+/// All states of all objects of a kind, in all namespaces.
+pub fn cloud_events_of_kind(kind: &str) -> String {
+    format!("cloudevent.*.{}.>", token(kind))
+}
+
+/// All states of one object.
+pub fn cloud_events_of(namespace: &str, kind: &str, uid: &str) -> String {
+    format!("cloudevent.{}.{}.{}.>", token(namespace), token(kind), token(uid))
+}
+
+/// `schedule.<namespace>.<listener>`: where a listener's next time lies.
+pub fn schedule(namespace: &str, listener: &str) -> String {
+    format!("schedule.{}.{}", token(namespace), token(listener))
+}
+
+/// `tick.<namespace>.<listener>`: where it arrives.
+pub fn tick(namespace: &str, listener: &str) -> String {
+    format!("tick.{}.{}", token(namespace), token(listener))
+}
+
+/// `fired.<namespace>.<listener>`: the last time that was fired for.
+pub fn fired(namespace: &str, listener: &str) -> String {
+    format!("fired.{}.{}", token(namespace), token(listener))
+}
+
+/// All times that arrived: the filter of their consumer.
+pub const ALL_TICKS: &str = "tick.>";
+
+/// Namespace and name of the listener that a subject of stream `schedules` is about.
+pub fn listener_of_schedule(subject: &str) -> Option<(String, String)> {
+    let parts: Vec<&str> = subject.split('.').collect();
+    let ["schedule" | "tick" | "fired", namespace, listener] = parts[..] else {
+        return None;
+    };
+    Some((text(namespace)?, text(listener)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -438,6 +486,11 @@ mod tests {
         assert_eq!(event_of_outcome(&outcome).as_ref(), Some(&event));
         let retry = retry_of_event(&event).unwrap();
         assert_eq!(event_of_retry(&retry), Some(event));
+        for subject in [schedule("ci", "a.b"), tick("ci", "a.b"), fired("ci", "a.b")] {
+            let listener = listener_of_schedule(&subject);
+            assert_eq!(listener, Some(("ci".to_owned(), "a.b".to_owned())), "{subject}");
+        }
+        assert_eq!(listener_of_schedule("event.ci.a"), None);
         let subject = object("", "secrets", "default", "my.secret");
         assert_eq!(
             parse_object(&subject).unwrap(),

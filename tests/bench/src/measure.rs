@@ -5,6 +5,7 @@ mod cluster;
 mod fan_out;
 mod start;
 mod stored;
+mod webhook;
 
 use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
@@ -13,11 +14,12 @@ use crate::figure::Figure;
 
 type Measure = fn(&Runtime) -> Result<Vec<Figure>>;
 
-const MEASURES: [(&str, Measure); 4] = [
+const MEASURES: [(&str, Measure); 5] = [
     ("chain", chain::measure),
     ("stored", stored::measure),
     ("fan-out", fan_out::measure),
     ("start", start::measure),
+    ("webhook", webhook::measure),
 ];
 
 /// Those that need a cluster.

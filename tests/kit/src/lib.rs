@@ -1,11 +1,14 @@
-//! Helpers of the tests: disposable nats-server, Kubernetes, tidemill processes, conditions.
+//! Helpers of the tests: disposable nats-server, Kubernetes, tidemill processes, senders of webhooks,
+//! conditions.
 
 pub mod cluster;
 pub mod condition;
 pub mod nats_server;
+pub mod post;
 pub mod tidemill;
 
 pub use cluster::{Cluster, ControlPlane};
 pub use condition::wait_until;
 pub use nats_server::NatsServer;
+pub use post::{Answer, Poster};
 pub use tidemill::{Running, Up, ask, command, get, program, tell};

@@ -1,4 +1,4 @@
-//! `tidemill planner`, `runner`, `gateway`: one service a process, for a machine each or several.
+//! `tidemill planner`, `runner`, `gateway`, `ingest`: one service a process, for a machine each or several.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -52,6 +52,17 @@ pub(crate) struct Gateway {
     common: Common,
 }
 
+/// Take webhooks in and evaluate them
+#[derive(Debug, Args)]
+#[command(before_help = "Example: tidemill ingest --nats nats://127.0.0.1:4222 --listen 127.0.0.1:7781")]
+pub(crate) struct Ingest {
+    /// Where webhooks come in [default: the setting ingest.listen]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    common: Common,
+}
+
 impl Planner {
     /// Plans until it is told to end.
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Error> {
@@ -85,6 +96,19 @@ impl Gateway {
             .open(global, "gateway")
             .await?
             .gateway(self.listen)
+            .await?
+            .until_told()
+            .await
+    }
+}
+
+impl Ingest {
+    /// Takes webhooks in until it is told to end.
+    pub(crate) async fn run(self, global: &Global) -> Result<Exit, Error> {
+        self.common
+            .open(global, "ingest")
+            .await?
+            .ingest(self.listen)
             .await?
             .until_told()
             .await

@@ -11,6 +11,7 @@ use super::CLOSE_GRACE;
 use super::backends::Backends;
 use super::bus::{Nats, join};
 use super::gateway;
+use super::ingest;
 use super::parts::Parts;
 use super::pods::NatsPlace;
 use super::settings::Settings;
@@ -102,6 +103,22 @@ impl Service {
         self.objects.ready().await.map_err(Error::service("objects"))?;
         self.state.announce(&address, settings.token.expose())?;
         self.announced = true;
+        Ok(self)
+    }
+
+    /// With ingest, which seals credentials with the key of the state directory unless the settings
+    /// have one: several ingests need the same.
+    pub(crate) async fn ingest(mut self, listen: Option<SocketAddr>) -> Result<Self, Error> {
+        self.state.create()?;
+        let mut settings = self.settings.ingest(&self.state)?;
+        settings.listen = listen.unwrap_or(settings.listen);
+        let ingest = ingest::bind(&settings, &self.bus, &self.objects).await?;
+        say::line(&format!(
+            "webhooks: http://{}/<namespace>/<listener>",
+            ingest.local_addr()
+        ));
+        self.parts.front("ingest", |shutdown| ingest.serve(shutdown));
+        self.objects.ready().await.map_err(Error::service("objects"))?;
         Ok(self)
     }
 
