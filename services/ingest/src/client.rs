@@ -109,7 +109,7 @@ impl Client {
         };
         timeout(post.limit, asked)
             .await
-            .unwrap_or_else(|_| Err(Failure::Late(post.limit.as_millis())))
+            .unwrap_or(Err(Failure::Late(post.limit.as_millis())))
     }
 
     fn connection(&self, post: &Post<'_>) -> Result<Arc<Connection>, Failure> {
