@@ -72,6 +72,7 @@ pub(crate) enum Command {
     Completion(commands::completion::Completion),
     Planner(commands::service::Planner),
     Runner(commands::service::Runner),
+    Deployer(commands::service::Deployer),
     Gateway(commands::service::Gateway),
     Ingest(commands::service::Ingest),
 }
@@ -101,6 +102,7 @@ impl Cli {
             Command::Completion(completion) => completion.run(),
             Command::Planner(planner) => planner.run(global).await,
             Command::Runner(runner) => runner.run(global).await,
+            Command::Deployer(deployer) => deployer.run(global).await,
             Command::Gateway(gateway) => gateway.run(global).await,
             Command::Ingest(ingest) => ingest.run(global).await,
         }

@@ -1,8 +1,10 @@
-//! Everything beside nats-server in one process: gateway, ingest, intake, planner, runner.
+//! Everything beside nats-server in one process: gateway, ingest, intake, planner, runner, and where
+//! a cluster is configured the deployer.
 
 mod backends;
 mod banner;
 mod bus;
+mod deployer;
 mod gateway;
 mod ingest;
 mod parts;
@@ -56,6 +58,7 @@ pub(crate) struct Server {
     backends: (String, String),
     address: String,
     webhooks: String,
+    deployer: Option<String>,
     // The last to go: until then nobody else may start on the directory.
     _lock: Lock,
 }
@@ -68,6 +71,7 @@ struct Assembled {
     backends: (String, String),
     address: String,
     webhooks: String,
+    deployer: Option<String>,
     token: String,
 }
 
@@ -99,6 +103,7 @@ impl Server {
             backends: assembled.backends,
             address: assembled.address,
             webhooks: assembled.webhooks,
+            deployer: assembled.deployer,
             _lock: lock,
         };
         if let Err(error) = state.announce(&server.address, &assembled.token) {
@@ -125,6 +130,11 @@ impl Server {
         if options.needs_backend {
             backends.must_be_some()?;
         }
+        let cluster = deployer::connect(&settings.deployer).await?;
+        let planner = match cluster {
+            Some(_) => settings.planner.clone(),
+            None => settings.planner_alone(),
+        };
         let ingest = ingest::bind(&settings.ingest(state)?, &bus, &objects).await?;
         let webhooks = format!("http://{}/<namespace>/<listener>", ingest.local_addr());
         let address = format!("http://{}", gateway.local_addr());
@@ -134,9 +144,21 @@ impl Server {
         parts.front("ingest", |shutdown| ingest.serve(shutdown));
         parts.front("intake", |shutdown| tidemill_planner::run_intake(bus.clone(), shutdown));
         parts.front("planner", |shutdown| {
-            tidemill_planner::run(settings.planner_alone(), bus.clone(), objects.clone(), shutdown)
+            tidemill_planner::run(planner, bus.clone(), objects.clone(), shutdown)
         });
         backends.attend(&mut parts);
+        let watched = cluster.as_ref().map(|cluster| cluster.watched(&settings.deployer));
+        if let Some(cluster) = cluster {
+            parts.front("deployer", |shutdown| {
+                tidemill_deployer::run(
+                    settings.deployer.clone(),
+                    bus.clone(),
+                    objects.clone(),
+                    cluster,
+                    shutdown,
+                )
+            });
+        }
         parts.runner(Runner::new(runner, bus.clone(), backends.found));
         objects.ready().await.map_err(Error::service("objects"))?;
         Ok(Assembled {
@@ -146,6 +168,7 @@ impl Server {
             backends: told,
             address,
             webhooks,
+            deployer: watched,
             token: gateway_settings.token.expose().to_owned(),
         })
     }
@@ -158,6 +181,7 @@ impl Server {
             kubeconfig: &self.state.kubeconfig(),
             backends: &self.backends.0,
             missing: &self.backends.1,
+            deployer: self.deployer.as_deref(),
             state: self.state.path(),
             nats: &self.nats.what,
         };

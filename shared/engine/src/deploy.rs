@@ -46,6 +46,7 @@ pub fn deploy_report(state: &RunState, task: &str, attempt: u32, stage: DeploySt
         rollback: stage == DeployStage::Ended && rolls_back(state, subject.node),
         image: image(&subject),
         service_account_name: pods.service_account_name,
+        pod_template: pods.pod_template,
         class: task::dispatch(state, task).map(|place| place.class).unwrap_or_default(),
     })
 }
@@ -121,12 +122,13 @@ fn life(child: &Child, attempt: u32) -> Option<Life> {
 }
 
 /// Reasons of failures in which steps were ended from outside.
-const KILLED: [&str; 6] = [
+const KILLED: [&str; 7] = [
     "TaskRunTimeout",
     "StepTimeout",
     "StepOOM",
     "OOMKilled",
     "Evicted",
+    "PodEvicted",
     "NodeLost",
 ];
 

@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tidemill_resources::pod_template::PodTemplate;
 
 use crate::command::{RunReference, TaskRunIdentity};
 use crate::identity::AttemptKey;
@@ -314,6 +315,9 @@ pub struct DeployReport {
     /// The run's service account.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub service_account_name: String,
+    /// The run's pod template: what its pods need, a pod that rolls back needs too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<PodTemplate>,
     /// Class of runners that took the task.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub class: String,
@@ -422,7 +426,7 @@ mod tests {
             "version": 1, "run": run, "task": "5-deploy", "attempt": 0, "taskRun": {"name": "r-5-deploy", "uid": "t"},
             "stage": "ended", "release": release, "startedAt": "2026-11-23T13:05:02Z", "endedAt": "2026-11-23T13:06:02Z",
             "end": "killed", "answerBy": "2026-11-23T13:06:32Z", "rollback": true, "image": "helm", "serviceAccountName": "bot",
-            "class": "kubernetes",
+            "podTemplate": {"nodeSelector": {"a": "b"}}, "class": "kubernetes",
         });
         let read: DeployReport = serde_json::from_value(report.clone()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), report);

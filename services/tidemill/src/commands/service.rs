@@ -1,4 +1,5 @@
-//! `tidemill planner`, `runner`, `gateway`, `ingest`: one service a process, for a machine each or several.
+//! `tidemill planner`, `runner`, `deployer`, `gateway`, `ingest`: one service a process, for a machine each or
+//! several.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,6 +38,14 @@ pub(crate) struct Runner {
     /// Take the tasks of this backend alone: process, kubernetes [default: of all that work here]
     #[arg(long, value_name = "BACKEND", value_parser = ["process", "kubernetes"])]
     backend: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Run a deployer: watch Helm's releases, say what becomes of them, roll back
+#[derive(Debug, Args)]
+#[command(before_help = "Example: tidemill deployer --nats nats://127.0.0.1:4222")]
+pub(crate) struct Deployer {
     #[command(flatten)]
     common: Common,
 }
@@ -83,6 +92,19 @@ impl Runner {
             .open(global, "runner")
             .await?
             .runner(self.backend.as_deref())
+            .await?
+            .until_told()
+            .await
+    }
+}
+
+impl Deployer {
+    /// Watches until it is told to end.
+    pub(crate) async fn run(self, global: &Global) -> Result<Exit, Error> {
+        self.common
+            .open(global, "deployer")
+            .await?
+            .deployer()
             .await?
             .until_told()
             .await

@@ -17,6 +17,7 @@ pub(crate) fn pipeline_run(view: View, run: &Value, task_runs: &[Value], failure
     page.values(Heading::Params, json::list(run, "/spec/params"));
     page.values(Heading::Results, json::list(run, "/status/results"));
     page.bindings(json::list(run, "/spec/workspaces"));
+    releases(&mut page, run);
     children(&mut page, task_runs);
     skipped(&mut page, json::list(run, "/status/skippedTasks"));
     page.finish()
@@ -65,6 +66,23 @@ fn status(page: &mut Page, run: &Value, task_runs: &[Value]) {
         Some(cause) => page.lines(&format!("{message} ({cause})")),
         None => page.lines(message),
     }
+}
+
+/// The releases its tasks deployed, and what became of those that failed.
+fn releases(page: &mut Page, run: &Value) {
+    let told = json::text(run, "/metadata/annotations/tidemill.dev~1releases");
+    if told.is_empty() {
+        return;
+    }
+    page.heading(Heading::Releases);
+    let rows = told
+        .split("; ")
+        .map(|one| {
+            let (name, what) = one.split_once(' ').unwrap_or((one, "---"));
+            [name.to_owned(), what.to_owned()]
+        })
+        .collect();
+    page.table(["NAME", "WHAT BECAME OF IT"], rows);
 }
 
 /// The newest first, as `tkn` has it.

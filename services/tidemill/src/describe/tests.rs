@@ -92,7 +92,10 @@ fn without_signs_and_colour_it_is_ascii() {
 #[test]
 fn a_failed_run_says_who_started_it_and_why_it_failed() {
     let mut failed = run();
-    failed["metadata"]["annotations"] = json!({"tidemill.dev/started-by": "ada, tidemill run"});
+    failed["metadata"]["annotations"] = json!({
+        "tidemill.dev/started-by": "ada, tidemill run",
+        "tidemill.dev/releases": "production/shop failed at revision 5, rolled back to revision 4; production/cache",
+    });
     failed["status"]["spanContext"] = json!({"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"});
     failed["status"]["conditions"] = json!([{"type": "Succeeded", "status": "False", "reason": "Failed",
         "message": "Tasks Completed: 2 (Failed: 1, Cancelled 0), Skipped: 1"}]);

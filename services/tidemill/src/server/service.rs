@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use tidemill_bus::Bus;
+use tidemill_deployer::Cluster;
 use tidemill_objects::Objects;
 use tidemill_runner::Runner;
 
@@ -90,6 +91,19 @@ impl Service {
         backends.attend(&mut self.parts);
         self.parts
             .runner(Runner::new(settings, self.bus.clone(), backends.found));
+        Ok(self)
+    }
+
+    /// With a deployer, on the cluster that the settings name, else on the one around it.
+    pub(crate) async fn deployer(mut self) -> Result<Self, Error> {
+        let settings = self.settings.deployer.clone();
+        let cluster = Cluster::connect(&settings).await.map_err(Error::service("deployer"))?;
+        self.objects.ready().await.map_err(Error::service("objects"))?;
+        say::line(&cluster.watched(&settings));
+        let (bus, objects) = (self.bus.clone(), self.objects.clone());
+        self.parts.front("deployer", |shutdown| {
+            tidemill_deployer::run(settings, bus, objects, cluster, shutdown)
+        });
         Ok(self)
     }
 

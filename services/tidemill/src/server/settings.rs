@@ -10,11 +10,13 @@ use crate::error::Error;
 use crate::state::StateDir;
 
 /// Sections a settings file may have.
-const SECTIONS: [&str; 5] = ["gateway", "ingest", "planner", "runner", "streams"];
+const SECTIONS: [&str; 6] = ["deployer", "gateway", "ingest", "planner", "runner", "streams"];
 
 /// What was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    /// The deployer's.
+    pub(crate) deployer: tidemill_deployer::Settings,
     gateway: tidemill_gateway::Settings,
     ingest: tidemill_ingest::Settings,
     /// The planner's.
@@ -55,6 +57,7 @@ impl Settings {
         let sources = sources.with_environment(std::env::vars());
         let mut problems = Problems::default();
         let settings = Self {
+            deployer: sources.read("deployer", &mut problems),
             gateway: sources.read("gateway", &mut problems),
             ingest: sources.read("ingest", &mut problems),
             planner: sources.read("planner", &mut problems),
