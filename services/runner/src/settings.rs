@@ -24,7 +24,7 @@ pub struct Settings {
     pub place: String,
     /// Where lock files and sandboxes are. Default `.tidemill`.
     pub state_dir: PathBuf,
-    /// Tasks at once. Default: 4 a processor, at least 16.
+    /// Tasks at once. Default: 4 a processor, at least 16; 256 for a runner of class `kubernetes` alone.
     pub slots: usize,
     /// Tasks all runners of a class together have taken but not yet claimed, at most. Default 1,000.
     pub class_capacity: u64,

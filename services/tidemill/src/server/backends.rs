@@ -87,6 +87,11 @@ impl Backends {
         }
     }
 
+    /// Whether no task of theirs runs on this machine, as far as they know.
+    pub(super) fn are_elsewhere(&self) -> bool {
+        self.found.iter().all(|backend| backend.class() == "kubernetes")
+    }
+
     /// Refuses to go on without any.
     ///
     /// # Errors

@@ -20,6 +20,9 @@ use crate::error::Error;
 use crate::say;
 use crate::state::StateDir;
 
+/// Tasks at once of a runner whose tasks all run on other machines, unless the settings say otherwise.
+const SLOTS_ELSEWHERE: usize = 256;
+
 /// A process with one service.
 pub(crate) struct Service {
     name: &'static str,
@@ -87,7 +90,10 @@ impl Service {
             backends.names(),
             backends.missing.join("; ")
         ));
-        let settings = self.settings.runner(&self.state);
+        let mut settings = self.settings.runner(&self.state);
+        if backends.are_elsewhere() && settings.slots == tidemill_runner::Settings::default().slots {
+            settings.slots = SLOTS_ELSEWHERE;
+        }
         backends.attend(&mut self.parts);
         self.parts
             .runner(Runner::new(settings, self.bus.clone(), backends.found));
