@@ -160,7 +160,7 @@ impl Watcher {
         let pods = self.cluster.pods_of(self.namespace.as_deref());
         let listed = call("list pods", pods.list(&ListParams::default().labels(&self.selector))).await?;
         let mut version = listed.metadata.resource_version.clone().unwrap_or_default();
-        self.listed(listed.items);
+        self.listed(listed.items, &version);
         loop {
             let parameters = WatchParams::default().labels(&self.selector);
             let events = call("watch pods", pods.watch(&parameters, &version)).await?;
@@ -185,7 +185,7 @@ impl Watcher {
     }
 
     /// A list tells also what is not there any more.
-    fn listed(&self, pods: Vec<Pod>) {
+    fn listed(&self, pods: Vec<Pod>, version: &str) {
         let Some(shared) = self.shared.upgrade() else { return };
         let here = |namespace: &str| self.namespace.as_deref().is_none_or(|own| own == namespace);
         let known: Vec<(String, String)> = shared
@@ -200,7 +200,7 @@ impl Watcher {
             if let Some(sender) = table.get_mut(key) {
                 // One that was just created may be missing in a list that is older.
                 sender.send_if_modified(|seen| {
-                    let was_there = matches!(seen, Seen::There(_));
+                    let was_there = matches!(seen, Seen::There(pod) if !is_newer(pod, version));
                     if was_there {
                         *seen = Seen::Gone;
                     }
@@ -219,6 +219,16 @@ impl Watcher {
             shared.tell(&key, seen);
         }
     }
+}
+
+/// Whether the pod was written after the list was. Versions are numbers that grow.
+fn is_newer(pod: &Pod, list: &str) -> bool {
+    let own = pod
+        .metadata
+        .resource_version
+        .as_deref()
+        .and_then(|own| own.parse::<u64>().ok());
+    own.zip(list.parse::<u64>().ok()).is_some_and(|(own, list)| own > list)
 }
 
 fn key(pod: &Pod) -> (String, String) {
