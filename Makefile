@@ -4,6 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 export CARGO_TERM_COLOR ?= auto
 nats = export TIDEMILL_NATS_SERVER=$$(deploy/tools/nats-server)
+clients = export TIDEMILL_KUBECTL=$$(deploy/tools/kubectl) TIDEMILL_TKN=$$(deploy/tools/tkn)
 timed = deploy/tools/timed
 
 .PHONY: help
@@ -27,7 +28,7 @@ check: prepare ## Format, lints, documentation, dependency rules
 
 .PHONY: test
 test: prepare ## Every test: units, contracts, scenarios, faults, both as root and as a user
-	$(nats); $(timed) build cargo build --bins; $(timed) tests cargo test --workspace --no-fail-fast
+	$(nats); $(clients); $(timed) build cargo build --bins; $(timed) tests cargo test --workspace --no-fail-fast
 	$(MAKE) demo
 
 .PHONY: scenarios
@@ -49,6 +50,10 @@ fuzz-short: prepare ## A second of mutated input at each parser, and all that wa
 .PHONY: fuzz
 fuzz: prepare ## Ten minutes at each parser; what is found lies in target/fuzz
 	cargo run --release -p tidemill-fuzz -- --seconds 600
+
+.PHONY: e2e-clients
+e2e-clients: prepare ## The real kubectl and tkn against a server without a cluster
+	$(nats); $(clients); cargo build --bins; cargo test -p tidemill-e2e -- clients::
 
 .PHONY: bench
 bench: build ## Measure, each figure beside its floor; table and raw data in target/bench
@@ -97,9 +102,15 @@ e2e-cluster-full: prepare step ## The same, with the seed's own five minutes for
 hundred-runs: prepare step ## A hundred runs there that leave nothing behind
 	$(call cluster_test,hundred)
 
+.PHONY: bench-api
+bench-api: build ## The API beside kube-apiserver and etcd, in the same run
+	@deploy/tools/prepare etcd openssl curl
+	$(nats); export TIDEMILL_KUBERNETES=$$(deploy/tools/kubernetes); \
+	  cargo build --release -p tidemill-bench; target/release/tidemill-bench --only api
+
 .PHONY: prepare
 prepare:
-	@deploy/tools/prepare cc git python3 setpriv ps awk xargs
+	@deploy/tools/prepare cc curl git python3 setpriv ps awk xargs
 
 .PHONY: clean
 clean: ## Remove what was built here (the tool cache stays)

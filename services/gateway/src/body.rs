@@ -1,16 +1,21 @@
 //! The body of a request.
 
+mod messages;
+mod protobuf;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, header};
 use serde_json::{Value, json};
 use tidemill_objects::Patch;
 use tidemill_resources::Kind;
 
+use self::protobuf::Fault;
 use crate::route::Target;
 use crate::status::Refusal;
 
 const JSON: &str = "application/json";
 const MERGE: &str = "application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
 const OPERATIONS: &str = "application/json-patch+json";
 
 /// A body with the type it says it is of.
@@ -58,10 +63,14 @@ impl Content {
     }
 
     /// A patch of one of the types that are served.
-    pub(crate) fn patch(&self) -> Result<Patch, Refusal> {
+    pub(crate) fn patch(&self, kind: &Kind) -> Result<Patch, Refusal> {
+        // As in Kubernetes, kinds that are no core kinds have no merge keys.
+        let is_core = !kind.group.ends_with("tekton.dev");
         match self.media_type.as_str() {
             MERGE => Ok(Patch::Merge(self.parse()?)),
             OPERATIONS => Ok(Patch::operations(self.parse()?)?),
+            STRATEGIC if is_core => Ok(Patch::Strategic(self.parse()?)),
+            other if is_core => Err(Refusal::media_type(other, &[MERGE, OPERATIONS, STRATEGIC])),
             other => Err(Refusal::media_type(other, &[MERGE, OPERATIONS])),
         }
     }
@@ -76,10 +85,14 @@ impl Content {
     }
 
     fn json(&self) -> Result<Value, Refusal> {
-        if self.media_type != JSON {
-            return Err(Refusal::media_type(&self.media_type, &[JSON]));
+        match self.media_type.as_str() {
+            JSON => self.parse(),
+            protobuf::MEDIA_TYPE => protobuf::read(&self.bytes).map_err(|fault| match fault {
+                Fault::Broken => Refusal::bad_request("the body of the request is no protobuf of Kubernetes' kind"),
+                Fault::Unknown(kind) => Refusal::media_type(&format!("{} of {kind}", protobuf::MEDIA_TYPE), &[JSON]),
+            }),
+            other => Err(Refusal::media_type(other, &[JSON, protobuf::MEDIA_TYPE])),
         }
-        self.parse()
     }
 
     fn parse(&self) -> Result<Value, Refusal> {

@@ -1,8 +1,15 @@
 //! What is served: versions, groups, resources.
 
+mod aggregated;
+
+pub(crate) use aggregated::{Aggregated, aggregated};
+
 use serde_json::{Value, json};
 use tidemill_resources::Kind;
 use tidemill_resources::kind::join_api_version;
+
+use crate::access::review;
+use crate::events;
 
 /// The Kubernetes version whose API is spoken.
 const KUBERNETES: (&str, &str) = ("1", "34");
@@ -26,8 +33,7 @@ pub(crate) fn core_versions() -> Value {
 
 /// `/apis`.
 pub(crate) fn groups() -> Value {
-    let mut groups: Vec<Value> = group_names().into_iter().map(group_entry).collect();
-    groups.push(crate::events::group_entry());
+    let groups: Vec<Value> = group_names().into_iter().map(group_entry).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
@@ -41,115 +47,201 @@ pub(crate) fn group(name: &str) -> Value {
 
 /// `/api/v1`, `/apis/<group>/<version>`.
 pub(crate) fn resources(group: &str, version: &str) -> Value {
-    let served = Kind::all()
+    let entries = entries(group, version);
+    let resources: Vec<Value> = entries
         .iter()
-        .filter(|kind| kind.group == group && kind.versions.contains(&version));
-    let resources: Vec<Value> = served.flat_map(entries).collect();
+        .flat_map(|entry| std::iter::once(entry.plain()).chain(entry.plain_parts()))
+        .collect();
     json!({
         "kind": "APIResourceList", "apiVersion": "v1",
         "groupVersion": join_api_version(group, version), "resources": resources,
     })
 }
 
+/// Every group and version, the core group first.
+pub(crate) fn group_versions() -> Vec<(&'static str, &'static str)> {
+    let groups = std::iter::once("").chain(group_names());
+    groups
+        .flat_map(|group| versions(group).into_iter().map(move |version| (group, version)))
+        .collect()
+}
+
+/// Whether anything is served there.
+pub(crate) fn is_served(group: &str, version: Option<&str>) -> bool {
+    group_versions()
+        .iter()
+        .any(|(known, served)| *known == group && version.is_none_or(|version| version == *served))
+}
+
+/// Names of the groups but the core group.
 fn group_names() -> Vec<&'static str> {
     let mut names = Vec::new();
-    for kind in Kind::all() {
-        if !kind.group.is_empty() && !names.contains(&kind.group) {
-            names.push(kind.group);
+    let kinds = Kind::all().iter().map(|kind| kind.group);
+    let others = review::ALL.iter().map(|review| review.group);
+    for group in kinds.chain(others).chain([events::GROUP]) {
+        if !group.is_empty() && !names.contains(&group) {
+            names.push(group);
         }
     }
     names
 }
 
-/// Versions of a group; preferred is the one most of its kinds are stored in.
-fn group_entry(name: &str) -> Value {
+/// Versions of a group; the first is the one most of its kinds are stored in.
+fn versions(group: &str) -> Vec<&'static str> {
     let mut versions: Vec<&str> = Vec::new();
-    for kind in Kind::all().iter().filter(|kind| kind.group == name) {
+    for kind in Kind::all().iter().filter(|kind| kind.group == group) {
         for version in kind.versions {
             if !versions.contains(version) {
                 versions.push(version);
             }
         }
     }
+    if versions.is_empty() {
+        versions.push("v1");
+    }
+    versions
+}
+
+fn group_entry(name: &str) -> Value {
     let entry = |version: &&str| json!({"groupVersion": join_api_version(name, version), "version": version});
-    let entries: Vec<Value> = versions.iter().map(entry).collect();
+    let entries: Vec<Value> = versions(name).iter().map(entry).collect();
     json!({"name": name, "versions": entries, "preferredVersion": entries.first()})
 }
 
-fn entries(kind: &Kind) -> Vec<Value> {
-    let entry = |name: String, verbs: &[&str]| {
-        json!({
-            "name": name, "singularName": "", "namespaced": kind.namespaced, "kind": kind.kind, "verbs": verbs,
-        })
-    };
-    if (kind.group, kind.kind) == ("", "Pod") {
-        let mut pods = entry(kind.plural.to_owned(), &["get", "list", "watch"]);
-        names(&mut pods, kind);
-        return vec![pods, entry("pods/log".to_owned(), &["get"])];
-    }
-    let verbs = [
-        "create",
-        "delete",
-        "deletecollection",
-        "get",
-        "list",
-        "patch",
-        "update",
-        "watch",
-    ];
-    let mut main = entry(kind.plural.to_owned(), &verbs);
-    names(&mut main, kind);
-    let mut all = vec![main];
-    if kind.has_status {
-        all.push(entry(format!("{}/status", kind.plural), &["get", "patch", "update"]));
-    }
-    all
+/// A resource and its parts.
+struct Entry {
+    kind: &'static str,
+    plural: &'static str,
+    singular: &'static str,
+    namespaced: bool,
+    verbs: &'static [&'static str],
+    short_names: &'static [&'static str],
+    categories: &'static [&'static str],
+    parts: Vec<Part>,
 }
 
-fn names(entry: &mut Value, kind: &Kind) {
-    entry["singularName"] = json!(kind.singular);
-    if !kind.short_names.is_empty() {
-        entry["shortNames"] = json!(kind.short_names);
+/// A part of a resource, such as `status`.
+struct Part {
+    name: &'static str,
+    kind: &'static str,
+    /// Group and version of `kind`, where it is of another than the resource.
+    of: Option<(&'static str, &'static str)>,
+    verbs: &'static [&'static str],
+}
+
+/// All that may be done with objects.
+const VERBS: &[&str] = &[
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+];
+/// All that may be done with what is made from other objects.
+const READ: &[&str] = &["get", "list", "watch"];
+
+fn entries(group: &str, version: &str) -> Vec<Entry> {
+    let kinds = Kind::all()
+        .iter()
+        .filter(|kind| kind.group == group && kind.versions.contains(&version));
+    let reviews = review::ALL
+        .iter()
+        .filter(|review| review.group == group && version == "v1");
+    let received = (group == events::GROUP && version == "v1").then(received);
+    kinds
+        .map(of_kind)
+        .chain(received)
+        .chain(reviews.map(|review| Entry {
+            kind: review.kind,
+            plural: review.plural,
+            singular: review.singular,
+            namespaced: review.namespaced,
+            verbs: &["create"],
+            short_names: &[],
+            categories: &[],
+            parts: Vec::new(),
+        }))
+        .collect()
+}
+
+/// What came in: see [`crate::events`].
+fn received() -> Entry {
+    Entry {
+        kind: events::KIND,
+        plural: events::PLURAL,
+        singular: "receivedevent",
+        namespaced: true,
+        verbs: READ,
+        short_names: &["rev"],
+        categories: &[],
+        parts: vec![Part {
+            name: "retry",
+            kind: events::KIND,
+            of: None,
+            verbs: &["create"],
+        }],
     }
-    if !kind.categories.is_empty() {
-        entry["categories"] = json!(kind.categories);
+}
+
+fn of_kind(kind: &'static Kind) -> Entry {
+    let is_pod = (kind.group, kind.kind) == ("", "Pod");
+    let mut parts = Vec::new();
+    let part = |name, kind, of, verbs| Part { name, kind, of, verbs };
+    if is_pod {
+        parts.push(part("log", kind.kind, None, &["get"]));
+    } else if kind.has_status {
+        parts.push(part("status", kind.kind, None, &["get", "patch", "update"]));
+    }
+    if (kind.group, kind.kind) == ("", "ServiceAccount") {
+        let of = Some(("authentication.k8s.io", "v1"));
+        parts.push(part("token", "TokenRequest", of, &["create"]));
+    }
+    Entry {
+        kind: kind.kind,
+        plural: kind.plural,
+        singular: kind.singular,
+        namespaced: kind.namespaced,
+        verbs: if is_pod { READ } else { VERBS },
+        short_names: kind.short_names,
+        categories: kind.categories,
+        parts,
+    }
+}
+
+impl Entry {
+    /// The resource in an `APIResourceList`.
+    fn plain(&self) -> Value {
+        let mut entry = json!({
+            "name": self.plural, "singularName": self.singular, "namespaced": self.namespaced, "kind": self.kind,
+            "verbs": self.verbs,
+        });
+        if !self.short_names.is_empty() {
+            entry["shortNames"] = json!(self.short_names);
+        }
+        if !self.categories.is_empty() {
+            entry["categories"] = json!(self.categories);
+        }
+        entry
+    }
+
+    /// Its parts there.
+    fn plain_parts(&self) -> impl Iterator<Item = Value> + '_ {
+        self.parts.iter().map(|part| {
+            let mut entry = json!({
+                "name": format!("{}/{}", self.plural, part.name), "singularName": "", "namespaced": self.namespaced,
+                "kind": part.kind, "verbs": part.verbs,
+            });
+            if let Some((group, version)) = part.of {
+                entry["group"] = json!(group);
+                entry["version"] = json!(version);
+            }
+            entry
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_prefer_their_stored_version() {
-        let groups = groups();
-        let found = |name: &str| {
-            let all = groups["groups"].as_array().unwrap();
-            all.iter().find(|group| group["name"] == name).unwrap().clone()
-        };
-        assert_eq!(found("tekton.dev")["preferredVersion"]["version"], "v1");
-        assert_eq!(found("triggers.tekton.dev")["preferredVersion"]["version"], "v1beta1");
-        assert_eq!(group("tekton.dev")["versions"].as_array().unwrap().len(), 3);
-    }
-
-    #[test]
-    fn resources_have_the_names_people_use() {
-        let list = resources("tekton.dev", "v1");
-        let all = list["resources"].as_array().unwrap();
-        let runs = all.iter().find(|entry| entry["name"] == "pipelineruns").unwrap();
-        assert_eq!(runs["shortNames"], json!(["pr", "prs"]));
-        assert!(all.iter().any(|entry| entry["name"] == "pipelineruns/status"));
-        assert!(
-            !all.iter().any(|entry| entry["name"] == "customruns"),
-            "only in v1beta1"
-        );
-        let core = resources("", "v1");
-        assert!(
-            core["resources"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|entry| entry["name"] == "pods/log")
-        );
-    }
-}
+mod tests;

@@ -13,12 +13,16 @@ mod scan;
 mod table;
 mod watch;
 
+pub(crate) use object::KIND;
+
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::access::Action;
 use crate::app::App;
+use crate::discovery;
 use crate::negotiate::Form;
 use crate::query::Parameters;
 use crate::status::Refusal;
@@ -28,7 +32,7 @@ pub(crate) const GROUP: &str = "events.tidemill.dev";
 /// Its only version.
 const VERSION: &str = "v1";
 /// Name in addresses.
-const PLURAL: &str = "receivedevents";
+pub(crate) const PLURAL: &str = "receivedevents";
 
 /// A path of the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,34 +83,37 @@ pub(crate) fn parse(rest: &[&str]) -> Option<Path> {
     }
 }
 
-/// The group as discovery lists it.
-pub(crate) fn group_entry() -> Value {
-    let version = json!({"groupVersion": format!("{GROUP}/{VERSION}"), "version": VERSION});
-    json!({"name": GROUP, "versions": [version], "preferredVersion": version})
+impl Path {
+    /// What a request on it does, as roles know it.
+    ///
+    /// # Errors
+    /// 400 for parameters that cannot be read, 405.
+    pub(crate) fn action(&self, method: &Method, parameters: &Parameters) -> Result<Action, Refusal> {
+        let (namespace, name) = match self {
+            Self::Group | Self::Resources => ("", ""),
+            Self::List { namespace } => (namespace.as_deref().unwrap_or_default(), ""),
+            Self::One { namespace, name } | Self::Retry { namespace, name } => (namespace.as_str(), name.as_str()),
+        };
+        let verb = match *method {
+            Method::GET if !name.is_empty() => "get",
+            Method::GET if parameters.flag("watch")? => "watch",
+            Method::GET => "list",
+            Method::POST => "create",
+            _ => return Err(Refusal::method()),
+        };
+        let mut action = Action::on(verb, GROUP, PLURAL, namespace, name);
+        if matches!(self, Self::Retry { .. }) {
+            "retry".clone_into(&mut action.subresource);
+        }
+        Ok(action)
+    }
 }
 
 /// What anybody may ask: which group and resources there are.
-pub(crate) fn discovery(path: &Path) -> Option<Value> {
+pub(crate) fn described(path: &Path) -> Option<Value> {
     match path {
-        Path::Group => {
-            let mut group = group_entry();
-            group["kind"] = json!("APIGroup");
-            group["apiVersion"] = json!("v1");
-            Some(group)
-        }
-        Path::Resources => Some(json!({
-            "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{GROUP}/{VERSION}"),
-            "resources": [
-                {
-                    "name": PLURAL, "singularName": "receivedevent", "namespaced": true, "kind": object::KIND,
-                    "verbs": ["get", "list", "watch"], "shortNames": ["rev"],
-                },
-                {
-                    "name": format!("{PLURAL}/retry"), "singularName": "", "namespaced": true,
-                    "kind": object::KIND, "verbs": ["create"],
-                },
-            ],
-        })),
+        Path::Group => Some(discovery::group(GROUP)),
+        Path::Resources => Some(discovery::resources(GROUP, VERSION)),
         _ => None,
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! It keeps no state of its own; any number may run. `kubectl`, `tkn` and `tidemill` are its clients.
 
+mod access;
 mod app;
-mod auth;
 mod body;
 mod discovery;
 mod error;
 mod events;
 mod logs;
 mod negotiate;
+mod object_events;
+mod openapi;
 mod pods;
 mod query;
 mod render;
@@ -21,7 +23,7 @@ mod table;
 mod verbs;
 
 pub use error::Error;
-pub use server::Gateway;
+pub use server::{Gateway, Tls};
 pub use settings::Settings;
 
 #[cfg(test)]

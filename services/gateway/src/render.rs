@@ -4,10 +4,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tidemill_resources::Kind;
+use tidemill_resources::kind::join_api_version;
+use tidemill_resources::{Kind, convert};
 
 use crate::negotiate::Form;
 use crate::query::Parameters;
+use crate::route::Target;
 use crate::status::{Refusal, json_response};
 use crate::table::{self, Include};
 
@@ -20,6 +22,7 @@ const MAX_WARNINGS: usize = 20;
 #[derive(Clone, Copy)]
 pub(crate) struct Renderer {
     kind: &'static Kind,
+    version: &'static str,
     form: Form,
     include: Include,
     now: Timestamp,
@@ -33,12 +36,7 @@ pub(crate) struct ListHead {
 }
 
 impl Renderer {
-    pub(crate) fn new(
-        kind: &'static Kind,
-        form: Form,
-        parameters: &Parameters,
-        now: Timestamp,
-    ) -> Result<Self, Refusal> {
+    pub(crate) fn new(target: &Target, form: Form, parameters: &Parameters, now: Timestamp) -> Result<Self, Refusal> {
         let include = match parameters.text("includeObject") {
             "" | "Metadata" => Include::Metadata,
             "None" => Include::None,
@@ -50,19 +48,33 @@ impl Renderer {
             }
         };
         Ok(Self {
-            kind,
+            kind: target.kind,
+            version: target.version,
             form,
             include,
             now,
         })
     }
 
+    fn api_version(&self) -> String {
+        join_api_version(self.kind.group, self.version)
+    }
+
+    /// The object as the version of the address has it.
+    fn in_version(&self, mut object: Value) -> Value {
+        if self.version != self.kind.versions[0] {
+            convert::from_stored(&mut object, &self.api_version());
+        }
+        object
+    }
+
     /// One object.
     pub(crate) fn value(&self, object: Value) -> Value {
         match self.form {
-            Form::Object => object,
+            Form::Object => self.in_version(object),
             Form::Metadata => table::partial(&object),
             Form::Table => {
+                let object = self.in_version(object);
                 let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
                 table::table(self.kind, &[object], &metadata, self.include, self.now)
             }
@@ -79,13 +91,14 @@ impl Renderer {
             Form::Table => table::table(self.kind, &[], &metadata, self.include, self.now),
             Form::Metadata => table::partial(&json!({"metadata": metadata})),
             Form::Object => {
-                json!({"kind": self.kind.kind, "apiVersion": self.kind.api_version(), "metadata": metadata})
+                json!({"kind": self.kind.kind, "apiVersion": self.api_version(), "metadata": metadata})
             }
         }
     }
 
     /// A list.
     pub(crate) fn list(&self, objects: Vec<Value>, head: &ListHead) -> Value {
+        let objects: Vec<Value> = objects.into_iter().map(|object| self.in_version(object)).collect();
         let mut metadata = json!({"resourceVersion": head.version.to_string()});
         if let Some(token) = &head.continue_token {
             metadata["continue"] = json!(token);
@@ -100,7 +113,7 @@ impl Renderer {
                 "items": objects.iter().map(table::partial).collect::<Vec<_>>(),
             }),
             Form::Object => json!({
-                "kind": format!("{}List", self.kind.kind), "apiVersion": self.kind.api_version(),
+                "kind": format!("{}List", self.kind.kind), "apiVersion": self.api_version(),
                 "metadata": metadata, "items": objects,
             }),
         }

@@ -3,6 +3,8 @@
 use tidemill_objects::{Key, MAX_NAME_BYTES};
 use tidemill_resources::Kind;
 
+use crate::access::review::ReviewKind;
+use crate::discovery;
 use crate::events;
 
 /// A path that is served.
@@ -28,6 +30,18 @@ pub(crate) enum Route {
     },
     /// What came in: see [`crate::events`].
     Events(events::Path),
+    /// `/openapi/v2`.
+    OpenApiSecond,
+    /// `/openapi/v3`.
+    OpenApiIndex,
+    /// `/openapi/v3/api/v1`, `/openapi/v3/apis/<group>/<version>`.
+    OpenApi(String),
+    /// A question about access.
+    Review {
+        kind: ReviewKind,
+        /// Empty: of the cluster.
+        namespace: String,
+    },
     /// Objects of a kind.
     Objects(Target),
 }
@@ -36,10 +50,12 @@ pub(crate) enum Route {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Target {
     pub(crate) kind: &'static Kind,
+    /// One of its served versions.
+    pub(crate) version: &'static str,
     /// `None`: all namespaces, or objects of the cluster.
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
-    /// `status` or `log`.
+    /// `status`, `log`, `token`.
     pub(crate) subresource: Option<String>,
 }
 
@@ -70,7 +86,12 @@ pub(crate) fn parse(path: &str) -> Option<Route> {
         ["api"] => Some(Route::CoreVersions),
         ["apis"] => Some(Route::Groups),
         ["apis", events::GROUP, ref rest @ ..] => events::parse(rest).map(Route::Events),
-        ["apis", group] => known_group(group).then(|| Route::Group(group.to_owned())),
+        ["openapi", "v2"] => Some(Route::OpenApiSecond),
+        ["openapi", "v3"] => Some(Route::OpenApiIndex),
+        ["openapi", "v3", ref name @ ..] => Some(Route::OpenApi(name.join("/"))),
+        ["apis", group] => {
+            (!group.is_empty() && discovery::is_served(group, None)).then(|| Route::Group(group.to_owned()))
+        }
         ["api", version] => resources("", version),
         ["apis", group, version] => resources(group, version),
         ["api", version, ref rest @ ..] => objects("", version, rest),
@@ -80,20 +101,21 @@ pub(crate) fn parse(path: &str) -> Option<Route> {
 }
 
 fn resources(group: &str, version: &str) -> Option<Route> {
-    let served = Kind::all()
-        .iter()
-        .any(|kind| kind.group == group && kind.versions.contains(&version));
-    served.then(|| Route::Resources {
+    discovery::is_served(group, Some(version)).then(|| Route::Resources {
         group: group.to_owned(),
         version: version.to_owned(),
     })
 }
 
 fn objects(group: &str, version: &str, rest: &[&str]) -> Option<Route> {
+    if let Some(review) = review(group, version, rest) {
+        return Some(review);
+    }
     let kind = |plural: &str| Kind::by_resource(group, plural).filter(|kind| kind.versions.contains(&version));
-    let target = |kind, namespace: Option<&str>, name: Option<&str>, subresource: Option<&str>| {
+    let target = |kind: &'static Kind, namespace: Option<&str>, name: Option<&str>, subresource: Option<&str>| {
         Some(Route::Objects(Target {
             kind,
+            version: kind.versions.iter().find(|served| **served == version)?,
             namespace: namespace.map(str::to_owned),
             name: name.map(str::to_owned),
             subresource: subresource.map(str::to_owned),
@@ -119,8 +141,15 @@ fn objects(group: &str, version: &str, rest: &[&str]) -> Option<Route> {
     }
 }
 
-fn known_group(group: &str) -> bool {
-    !group.is_empty() && Kind::all().iter().any(|kind| kind.group == group)
+fn review(group: &str, version: &str, rest: &[&str]) -> Option<Route> {
+    let (namespace, plural) = match *rest {
+        [plural] => ("", plural),
+        ["namespaces", namespace, plural] => (namespace, plural),
+        _ => return None,
+    };
+    let kind = ReviewKind::at(group, plural, !namespace.is_empty()).filter(|_| version == "v1")?;
+    let namespace = namespace.to_owned();
+    Some(Route::Review { kind, namespace })
 }
 
 /// Percent-decodes one segment.

@@ -1,6 +1,11 @@
 //! Listening and stopping.
 
 mod listener;
+mod tls;
+
+pub(crate) use listener::Peer;
+pub use tls::Tls;
+use tls::Vouchers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,24 +17,28 @@ use tidemill_settings::Settings as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::access;
 use crate::app::{App, handle};
 use crate::{Error, Settings};
 use listener::Limited;
+use tokio_rustls::TlsAcceptor;
 
 /// A gateway that listens but does not answer yet.
 pub struct Gateway {
     app: Arc<App>,
     listener: TcpListener,
     address: SocketAddr,
+    acceptor: Option<(TlsAcceptor, Arc<Vouchers>)>,
 }
 
 impl Gateway {
-    /// Listens on the address of the settings. Requests are answered with 503 until `objects` are ready.
+    /// Listens on the address of the settings; without `tls` and without certificate in the settings
+    /// unencrypted. Requests are answered with 503 until `objects` are ready.
     ///
     /// # Errors
     /// [`Error::Setting`] for a setting that makes no sense, an address that is not loopback without
-    /// leave, or a missing token; [`Error::Listen`] when the address is taken.
-    pub async fn bind(settings: Settings, bus: Bus, objects: Objects) -> Result<Self, Error> {
+    /// encryption or leave, or a missing token; [`Error::Listen`] when the address is taken.
+    pub async fn bind(settings: Settings, tls: Option<&Tls>, bus: Bus, objects: Objects) -> Result<Self, Error> {
         if let Some((key, message)) = settings.problems().into_iter().next() {
             return Err(Error::Setting { key, message });
         }
@@ -39,6 +48,16 @@ impl Gateway {
                 message: "is missing: nobody could ask anything".to_owned(),
             });
         }
+        let own = Tls::of_files(&settings)?;
+        let acceptor = own.as_ref().or(tls).map(Tls::acceptor).transpose()?;
+        if acceptor.is_none() && !settings.listen.ip().is_loopback() && !settings.allow_remote {
+            let message = format!(
+                "{} is no loopback address; requests would travel unencrypted: name certificate and key, or set \
+                 allow-remote if that is meant",
+                settings.listen
+            );
+            return Err(Error::Setting { key: "listen", message });
+        }
         let address = settings.listen;
         let fail = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(fail)?;
@@ -47,6 +66,7 @@ impl Gateway {
             app: Arc::new(App::new(settings, bus, objects)),
             listener,
             address,
+            acceptor,
         })
     }
 
@@ -61,10 +81,17 @@ impl Gateway {
     /// # Errors
     /// [`Error::Serve`].
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { app, listener, address } = self;
-        tracing::info!(%address, "The gateway answers.");
+        let Self {
+            app,
+            listener,
+            address,
+            acceptor,
+        } = self;
+        tracing::info!(%address, encrypted = acceptor.is_some(), "The gateway answers.");
         let router = Router::new().fallback(handle).with_state(app.clone());
-        let limited = Limited::new(listener, app.settings.connections);
+        let router = router.into_make_service_with_connect_info::<Peer>();
+        let limited = Limited::new(listener, address, app.settings.connections, acceptor);
+        tokio::spawn(access::furnish(app.objects.clone(), app.shutdown.clone()));
         let stop = shutdown.clone();
         let serving = axum::serve(limited, router).with_graceful_shutdown(async move { stop.cancelled().await });
         let drain = async {

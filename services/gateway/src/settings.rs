@@ -1,6 +1,7 @@
 //! Settings of the gateway, with their defaults.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tidemill_settings::{Secret, Size, Span};
@@ -11,9 +12,22 @@ use tidemill_settings::{Secret, Size, Span};
 pub struct Settings {
     /// Where it listens. Default `127.0.0.1:7780`; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Whether it may listen on other addresses than loopback. Default no: there is no TLS here.
+    /// Whether it may listen unencrypted on other addresses than loopback. Default no.
     pub allow_remote: bool,
-    /// The bearer token every request but health, version and discovery must carry. No default.
+    /// File with the server's certificate and those above it, in PEM; needs `key`. No default:
+    /// `tidemill` makes its own authority in the state directory.
+    pub certificate: Option<PathBuf>,
+    /// File with the key of `certificate`, in PEM.
+    pub key: Option<PathBuf>,
+    /// File with the authorities whose client certificates are believed, in PEM. No default: with
+    /// `certificate` none is.
+    pub client_authorities: Option<PathBuf>,
+    /// File with the authorities of proxies that say who asks by `X-Remote-User` and `X-Remote-Group`, as
+    /// kube-apiserver does for the APIs it passes on, in PEM. No default: nobody is believed.
+    pub proxy_authorities: Option<PathBuf>,
+    /// Common names such a proxy's certificate may have. Default `front-proxy-client`; empty: any.
+    pub proxy_names: Vec<String>,
+    /// The bearer token of who may do everything. No default.
     pub token: Secret,
     /// Connections at once. Default 1,024; more wait.
     pub connections: usize,
@@ -36,6 +50,11 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7780)),
             allow_remote: false,
+            certificate: None,
+            key: None,
+            client_authorities: None,
+            proxy_authorities: None,
+            proxy_names: vec!["front-proxy-client".to_owned()],
             token: Secret::default(),
             connections: 1_024,
             body: Size::new(4 << 20),
@@ -51,14 +70,8 @@ impl Default for Settings {
 impl tidemill_settings::Settings for Settings {
     fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
-        if !self.listen.ip().is_loopback() && !self.allow_remote {
-            problems.push((
-                "listen",
-                format!(
-                    "{} is no loopback address; requests would travel unencrypted: set allow-remote if that is meant",
-                    self.listen
-                ),
-            ));
+        if self.certificate.is_some() != self.key.is_some() {
+            problems.push(("certificate", "certificate and key go together: name both".to_owned()));
         }
         for (key, value) in [("connections", self.connections), ("log-readers", self.log_readers)] {
             if value == 0 {

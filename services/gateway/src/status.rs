@@ -43,6 +43,30 @@ impl Refusal {
         refusal
     }
 
+    /// One that names the object it is about.
+    pub(crate) fn about(
+        code: u16,
+        reason: &'static str,
+        message: impl Into<String>,
+        group: &str,
+        resource: &str,
+        name: &str,
+    ) -> Self {
+        let mut refusal = Self::new(code, reason, message);
+        refusal.details = json!({"kind": resource});
+        for (field, text) in [("group", group), ("name", name)] {
+            if !text.is_empty() {
+                refusal.details[field] = json!(text);
+            }
+        }
+        refusal
+    }
+
+    /// Says more.
+    pub(crate) fn add(&mut self, text: &str) {
+        self.message.push_str(text);
+    }
+
     pub(crate) fn method() -> Self {
         Self::new(
             405,

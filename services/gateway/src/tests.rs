@@ -1,12 +1,16 @@
 //! The gateway as its clients see it, on the in-memory bus.
 
+mod access;
 mod events;
 mod logs;
 mod nonsense;
 mod objects;
+mod ready;
 mod server;
 mod table;
+mod tls;
 mod watch;
+mod watchers;
 
 use std::sync::Arc;
 
@@ -76,6 +80,16 @@ impl World {
             request = request.header(header::CONTENT_TYPE, media_type);
             content = Body::from(value.to_string());
         }
+        answer(self.send(request.body(content).unwrap()).await).await
+    }
+
+    /// The same as somebody else.
+    async fn ask_as(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let content = body.map_or_else(Body::empty, |value| Body::from(value.to_string()));
         answer(self.send(request.body(content).unwrap()).await).await
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod write;
 
 use tidemill_objects::{Part, Scope, WriteOptions};
 
+use crate::access::{Action, User};
 use crate::app::App;
 use crate::negotiate::Form;
 use crate::query::{Parameters, Validation};
@@ -19,11 +20,14 @@ pub(crate) struct Call<'a> {
     pub(crate) target: Target,
     pub(crate) parameters: Parameters,
     pub(crate) form: Form,
+    pub(crate) user: User,
+    /// What the user does, as roles know it.
+    pub(crate) action: Action,
 }
 
 impl Call<'_> {
     pub(crate) fn renderer(&self) -> Result<Renderer, Refusal> {
-        Renderer::new(self.target.kind, self.form, &self.parameters, self.app.bus.now())
+        Renderer::new(&self.target, self.form, &self.parameters, self.app.bus.now())
     }
 
     /// The collection with the selectors of the request.

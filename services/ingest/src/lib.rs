@@ -31,6 +31,7 @@ mod schedule;
 mod seal;
 mod server;
 mod settings;
+mod status;
 mod store;
 mod turn;
 mod worker;

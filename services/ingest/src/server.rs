@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::{Error, Settings, intake, listeners, notice, schedule, worker};
+use crate::{Error, Settings, intake, listeners, notice, schedule, status, worker};
 
 /// Ingest that listens but does not answer yet.
 pub struct Ingest {
@@ -67,12 +67,17 @@ impl Ingest {
         };
         let work = async {
             let serving = async { serving.await.map_err(Error::Serve) };
+            let telling = async {
+                status::run(app.clone()).await;
+                Ok(())
+            };
             tokio::try_join!(
                 serving,
                 worker::run(app.clone()),
                 notice::run(&app),
                 listeners::run(app.clone()),
                 schedule::run(app.clone()),
+                telling,
             )
             .map(|_| ())
         };

@@ -137,6 +137,10 @@ fn merge(object: &mut Object, projected: &ProjectedStatus, detail: Detail) {
     // A status consists of texts, numbers, lists and maps: it always is JSON.
     if let Ok(mut status) = status {
         detail.cut(&mut status);
+        if over && let Some(generation) = object.metadata.generation {
+            // Nothing newer will be looked at: `kubectl wait` must not wait for it.
+            status["observedGeneration"] = generation.into();
+        }
         object.rest.insert("status".to_owned(), status);
     }
     add(&mut object.metadata.labels, &projected.labels);

@@ -72,6 +72,7 @@ struct Assembled {
     address: String,
     webhooks: String,
     deployer: Option<String>,
+    authority: Option<String>,
     token: String,
 }
 
@@ -106,7 +107,7 @@ impl Server {
             deployer: assembled.deployer,
             _lock: lock,
         };
-        if let Err(error) = state.announce(&server.address, &assembled.token) {
+        if let Err(error) = state.announce(&server.address, assembled.authority.as_deref(), &assembled.token) {
             server.stop().await;
             return Err(error);
         }
@@ -126,7 +127,11 @@ impl Server {
         let gateway_settings = settings.gateway(state)?;
         let gateway = gateway::bind(&gateway_settings, options.listen, state, &bus, &objects);
         let (mut backends, gateway) = tokio::join!(backends, gateway);
-        let gateway = gateway?;
+        let gateway::Bound {
+            gateway,
+            address,
+            authority,
+        } = gateway?;
         if options.needs_backend {
             backends.must_be_some()?;
         }
@@ -137,7 +142,6 @@ impl Server {
         };
         let ingest = ingest::bind(&settings.ingest(state)?, &bus, &objects).await?;
         let webhooks = format!("http://{}/<namespace>/<listener>", ingest.local_addr());
-        let address = format!("http://{}", gateway.local_addr());
         let told = (backends.names(), backends.missing.join("; "));
         let mut parts = Parts::default();
         parts.front("gateway", |shutdown| gateway.serve(shutdown));
@@ -169,6 +173,7 @@ impl Server {
             address,
             webhooks,
             deployer: watched,
+            authority,
             token: gateway_settings.token.expose().to_owned(),
         })
     }

@@ -1,5 +1,6 @@
 //! The state directory: where everything of one server lies, and who runs on it.
 
+mod authority;
 mod kubeconfig;
 mod lock;
 mod process;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use authority::Authority;
+pub(crate) use kubeconfig::of_client as client_kubeconfig;
 pub(crate) use lock::Lock;
 pub(crate) use process::Process;
 
@@ -33,7 +36,7 @@ pub(crate) struct Up {
     /// Its process.
     #[serde(flatten)]
     pub(crate) process: Process,
-    /// Where the gateway listens, `http://host:port`.
+    /// Where the gateway listens, `https://host:port`.
     pub(crate) address: String,
     /// Version of the command.
     pub(crate) version: String,
@@ -102,8 +105,8 @@ impl StateDir {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(crate) fn announce(&self, address: &str, token: &str) -> Result<(), Error> {
-        write_private(&self.kubeconfig(), &kubeconfig::text(address, token))?;
+    pub(crate) fn announce(&self, address: &str, authority: Option<&str>, token: &str) -> Result<(), Error> {
+        write_private(&self.kubeconfig(), &kubeconfig::text(address, authority, token))?;
         let up = Up {
             process: Process::own(),
             address: address.to_owned(),
@@ -125,6 +128,14 @@ impl StateDir {
     /// [`Error::Io`].
     pub(crate) fn token(&self) -> Result<String, Error> {
         secret(&self.path.join("token"))
+    }
+
+    /// The authority that signs the gateway's certificate; made on first use.
+    ///
+    /// # Errors
+    /// As [`Authority::open`].
+    pub(crate) fn authority(&self, today: jiff::civil::Date) -> Result<Authority, Error> {
+        Authority::open(&authority::folder(&self.path), today)
     }
 
     /// What the credentials of webhooks are sealed with; made on first use.
@@ -223,9 +234,9 @@ mod tests {
     fn a_server_is_running_from_its_announcement_to_its_withdrawal() {
         let (_folder, state) = state();
         assert_eq!(state.running(), None);
-        state.announce("http://127.0.0.1:1234", "secret").unwrap();
+        state.announce("https://127.0.0.1:1234", None, "secret").unwrap();
         let up = state.running().unwrap();
-        assert_eq!(up.address, "http://127.0.0.1:1234");
+        assert_eq!(up.address, "https://127.0.0.1:1234");
         assert!(std::fs::read_to_string(state.kubeconfig()).unwrap().contains("secret"));
         state.withdraw();
         assert_eq!(state.last_address(), Some(([127, 0, 0, 1], 1234).into()));
@@ -235,7 +246,7 @@ mod tests {
     #[test]
     fn the_announcement_of_a_dead_process_is_not_believed() {
         let (_folder, state) = state();
-        state.announce("http://127.0.0.1:1234", "secret").unwrap();
+        state.announce("https://127.0.0.1:1234", None, "secret").unwrap();
         let path = state.path().join("up.json");
         let text = std::fs::read_to_string(&path).unwrap();
         // The same process id, another start: the id was given to somebody else.

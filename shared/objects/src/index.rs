@@ -42,6 +42,8 @@ pub(crate) struct Index {
     /// All changes after this sequence are in the ring.
     floor: u64,
     applied: u64,
+    /// The last change of each kind.
+    changed: BTreeMap<KindId, u64>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +91,7 @@ impl Index {
         let Some(kind) = kind_id(&key.group, &key.resource) else {
             return;
         };
+        self.changed.insert(kind, sequence);
         let namespace = self.namespace(kind, &key.namespace);
         let before = self.remove(kind, &namespace, &key.name);
         let after = if let Some(at) = head.deleted {
@@ -133,6 +136,12 @@ impl Index {
             .and_then(|kind| self.kinds.get(&kind)?.get(namespace))
             .map(|names| names.keys().map(ToString::to_string).collect());
         names.unwrap_or_default()
+    }
+
+    /// The sequence of the last change of a kind; 0 when none was seen.
+    pub(crate) fn last_change(&self, group: &str, resource: &str) -> u64 {
+        let changed = kind_id(group, resource).and_then(|kind| self.changed.get(&kind));
+        changed.copied().unwrap_or_default()
     }
 
     /// Subjects and sequences of the tombstones older than `before`.

@@ -66,7 +66,8 @@ impl Key {
         subject::object(&self.group, &self.resource, &self.namespace, &self.name)
     }
 
-    pub(crate) fn not_found(&self) -> Error {
+    /// The error that there is no such object.
+    pub fn not_found(&self) -> Error {
         Error::NotFound {
             resource: self.group_resource(),
             name: self.name.clone(),

@@ -109,6 +109,11 @@ impl Objects {
         self.inner.index().names(group, resource, namespace)
     }
 
+    /// The version of the last change of a resource, as the index has it; 0 when none was seen.
+    pub fn last_change(&self, group: &str, resource: &str) -> u64 {
+        self.inner.index().last_change(group, resource)
+    }
+
     /// How many objects there are, as the index has them.
     pub fn count(&self) -> usize {
         self.inner.index().len()

@@ -1,6 +1,7 @@
-//! Patches: RFC 7386 (merge) and RFC 6902 (operations).
+//! Patches: RFC 7386 (merge), RFC 6902 (operations) and Kubernetes' strategic merge.
 
 mod operation;
+mod strategic;
 
 pub use operation::Operation;
 
@@ -16,6 +17,8 @@ pub const MAX_OPERATIONS: usize = 10_000;
 pub enum Patch {
     /// `application/merge-patch+json`.
     Merge(Value),
+    /// `application/strategic-merge-patch+json`, for core kinds.
+    Strategic(Value),
     /// `application/json-patch+json`.
     Operations(Vec<Operation>),
 }
@@ -44,6 +47,7 @@ impl Patch {
                 Ok(())
             }
             Self::Merge(_) => Err(Error::bad_request("a merge patch must be an object")),
+            Self::Strategic(patch) => strategic::apply(value, patch),
             Self::Operations(operations) => operations.iter().try_for_each(|operation| operation.apply(value)),
         }
     }

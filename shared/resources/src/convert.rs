@@ -9,9 +9,12 @@ use crate::names;
 use crate::path::{At, Path};
 use crate::problem::{Problem, Problems};
 
+mod back;
 mod fields;
 mod run;
 mod task;
+
+pub use back::from_stored;
 
 /// Where fields of the converted object came from, to tell problems in the
 /// words of the original.

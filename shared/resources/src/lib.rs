@@ -26,6 +26,7 @@ pub mod pipeline_run;
 pub mod pod_template;
 pub mod problem;
 pub mod reference;
+pub mod schema;
 pub mod similar;
 pub mod step;
 pub mod task;

@@ -2,7 +2,7 @@
 //!
 //! As in Go, an absent field is its zero value and a zero value is not written.
 //! None of these types may use serde's `flatten`: it hides the field list that
-//! the lenient decoder needs.
+//! the lenient decoder needs. Each type also tells its schema.
 
 /// Whether `value` is what an absent field would give.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -26,6 +26,18 @@ macro_rules! record {
                 #[serde(skip_serializing_if = "crate::record::is_default")]
                 pub $field: $kind,
             )*
+        }
+
+        impl crate::schema::Described for $name {
+            fn describe(schemas: &mut crate::schema::Schemas) -> ::serde_json::Value {
+                schemas.record(stringify!($name), &[$(stringify!($meta)),*], &[$((
+                    crate::schema::FieldText {
+                        name: stringify!($field),
+                        attributes: &[$(stringify!($field_meta)),*],
+                    },
+                    <$kind as crate::schema::Described>::describe,
+                )),*])
+            }
         }
     )*};
 }
@@ -52,6 +64,12 @@ macro_rules! words {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $( Self::$variant => $word, )* }
+            }
+        }
+
+        impl crate::schema::Described for $name {
+            fn describe(_: &mut crate::schema::Schemas) -> ::serde_json::Value {
+                ::serde_json::json!({"type": "string", "enum": Self::WORDS})
             }
         }
 

@@ -1,5 +1,6 @@
 //! The measures.
 
+mod api;
 mod chain;
 mod cluster;
 mod fan_out;
@@ -14,12 +15,13 @@ use crate::figure::Figure;
 
 type Measure = fn(&Runtime) -> Result<Vec<Figure>>;
 
-const MEASURES: [(&str, Measure); 5] = [
+const MEASURES: [(&str, Measure); 6] = [
     ("chain", chain::measure),
     ("stored", stored::measure),
     ("fan-out", fan_out::measure),
     ("start", start::measure),
     ("webhook", webhook::measure),
+    ("api", api::measure),
 ];
 
 /// Those that need a cluster.

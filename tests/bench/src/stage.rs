@@ -18,10 +18,18 @@ const STORE: &str = "700MiB";
 /// How long `up` may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(20);
 
+/// What a process holds in memory, in MiB.
+pub(crate) fn memory_mib(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    Ok(kib.unwrap_or_default().parse::<f64>()? / 1_024.0)
+}
+
 /// A running Tidemill, ended when dropped.
 pub(crate) struct Stage {
     // Ends before the server it uses.
-    _up: Running,
+    up: Running,
     server: NatsServer,
     folder: TempDir,
     runs: u32,
@@ -40,7 +48,7 @@ impl Stage {
         let mut up = Running::start(up)?;
         up.wait_until_says("Ctrl-C", READY_LIMIT)?;
         Ok(Self {
-            _up: up,
+            up,
             server,
             folder,
             runs: 0,
@@ -55,6 +63,11 @@ impl Stage {
     /// The state directory.
     pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// What `tidemill up` and its nats-server hold, in MiB.
+    pub(crate) fn memory_mib(&self) -> Result<f64> {
+        Ok(memory_mib(self.up.pid())? + memory_mib(self.server.pid())?)
     }
 
     /// Where stamps go that are not of a run.

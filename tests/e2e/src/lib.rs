@@ -1,8 +1,9 @@
 //! End-to-end tests: the real command, the real nats-server, the process backend.
 //!
 //! Each module gives its tests by name; `tests/main.rs` runs them side by side. A name's first part
-//! is what `make` targets select: `scenario::`, `resume::`, `refusal::`.
+//! is what `make` targets select: `scenario::`, `resume::`, `refusal::`, `clients::`.
 
+pub mod clients;
 pub mod cluster;
 pub mod expected;
 pub mod journal;

@@ -8,7 +8,7 @@ use super::scan::Entry;
 use super::{GROUP, VERSION};
 
 /// Kind of the objects.
-pub(super) const KIND: &str = "ReceivedEvent";
+pub(crate) const KIND: &str = "ReceivedEvent";
 
 /// What is known of an entry beside its summary.
 #[derive(Default)]

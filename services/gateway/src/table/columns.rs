@@ -82,11 +82,11 @@ fn pod() -> [Column; 3] {
             json!(format!("{ready}/{all}"))
         }),
         column("Status", "Phase or reason.", |object, _| {
-            let reason = text(object, "/status/reason");
-            if reason == "" {
-                text(object, "/status/phase")
-            } else {
-                reason
+            // As Kubernetes prints it: by what became of the containers.
+            match object.pointer("/status/phase").and_then(Value::as_str) {
+                Some("Succeeded") => json!("Completed"),
+                Some("Failed") => json!("Error"),
+                phase => json!(phase.unwrap_or_default()),
             }
         }),
         column("Restarts", "Always 0: steps are not restarted.", |_, _| json!("0")),

@@ -29,6 +29,16 @@ const SEGMENTS: &[&str] = &[
     "a-pod",
     "log",
     "status",
+    "token",
+    "serviceaccounts",
+    "openapi",
+    "v2",
+    "v3",
+    "authorization.k8s.io",
+    "selfsubjectaccessreviews",
+    "rbac.authorization.k8s.io",
+    "roles",
+    "events",
     "%2F",
     "%zz",
     "..",
@@ -49,6 +59,7 @@ const PARAMETERS: &[&str] = &[
     "labelSelector=((",
     "fieldSelector=metadata.name%3Da",
     "fieldSelector=a",
+    "fieldSelector=involvedObject.name%3Da",
     "resourceVersion=0",
     "resourceVersion=99999999",
     "resourceVersion=x",
@@ -68,6 +79,9 @@ const TYPES: &[&str] = &[
     "application/json",
     "application/merge-patch+json",
     "application/json-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+    "application/vnd.kubernetes.protobuf",
     "text/plain",
     "",
     "application/json; charset=x",
@@ -78,6 +92,7 @@ const ACCEPTS: &[&str] = &[
     "application/xml",
     ";;,=",
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
 ];
 
 fn bodies() -> Vec<String> {
@@ -89,6 +104,9 @@ fn bodies() -> Vec<String> {
         json!({"metadata": {"name": 7, "labels": [], "ownerReferences": [{}], "finalizers": "x"}}),
         json!({"metadata": {"name": "a", "resourceVersion": "x", "uid": "y"}}),
         json!({"spec": null, "status": 7}),
+        json!({"$patch": "replace", "metadata": {"ownerReferences": [{"$patch": "delete"}], "$retainKeys": [1]}}),
+        json!({"spec": {"resourceAttributes": {"verb": 1}, "token": "a.b.c", "user": "x", "expirationSeconds": -1}}),
+        json!({"rules": [{"verbs": 7}], "roleRef": [], "subjects": {}}),
         json!([{"op": "add", "path": "/metadata/labels/x", "value": {}}]),
         json!([{"op": "remove", "path": ""}]),
         json!([{"op": "replace", "path": "/metadata", "value": 3}]),
@@ -115,6 +133,11 @@ async fn no_request_is_a_fault_of_the_server() {
             "/apis/tekton.dev/v1/namespaces/default/taskruns",
             "/api/v1/namespaces/default/pods",
             "/api/v1/namespaces",
+            "/api/v1/namespaces/default/serviceaccounts",
+            "/api/v1/namespaces/default/events",
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles",
+            "/openapi/v3",
             "",
         ]);
         let rest: Vec<String> = (0..[0, 1, 1, 2, 4][round % 5])
@@ -130,10 +153,13 @@ async fn no_request_is_a_fault_of_the_server() {
         let (media_type, accept) = (pick(TYPES), pick(ACCEPTS));
         let uri = format!("{collection}/{}?{}", rest.join("/"), query.join("&"));
         let body = bodies[random.random_range(0..bodies.len())].clone();
+        let token = pick(&[TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, "wrong", "a.b.c", ""]);
+        let other = pick(&["", "", "", "", "jane", "system:serviceaccount:default:a", "\u{fc}"]);
         let Ok(request) = Request::builder()
             .method(method.as_str())
             .uri(&uri)
-            .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header("impersonate-user", &other)
             .header(header::CONTENT_TYPE, &media_type)
             .header(header::ACCEPT, &accept)
             .body(Body::from(body.clone()))

@@ -138,12 +138,7 @@ async fn requests_that_make_no_sense_are_refused() {
         ("POST", &one, json(config("a", "1")), 405),
         ("PUT", &one, json(config("b", "1")), 400),
         ("PUT", CONFIGS, json(config("a", "1")), 405),
-        (
-            "PATCH",
-            &one,
-            Some(("application/strategic-merge-patch+json", json!({}))),
-            415,
-        ),
+        ("PATCH", &one, Some(("application/apply-patch+yaml", json!({}))), 415),
         (
             "PATCH",
             &one,

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt as _, SeedableRng as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +12,7 @@ use super::{World, settings};
 use crate::{Error, Gateway, Settings};
 use tidemill_settings::Secret;
 
-fn local() -> Settings {
+pub(super) fn local() -> Settings {
     Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         ..settings()
@@ -28,7 +30,7 @@ async fn ask(stream: &mut TcpStream, path: &str) -> String {
 #[tokio::test]
 async fn it_answers_until_it_is_told_to_stop() {
     let world = World::new().await;
-    let gateway = Gateway::bind(local(), world.bus.clone(), world.objects.clone())
+    let gateway = Gateway::bind(local(), None, world.bus.clone(), world.objects.clone())
         .await
         .unwrap();
     let address = gateway.local_addr();
@@ -51,7 +53,7 @@ async fn connections_have_a_limit() {
         connections: 1,
         ..local()
     };
-    let gateway = Gateway::bind(settings, world.bus.clone(), world.objects.clone())
+    let gateway = Gateway::bind(settings, None, world.bus.clone(), world.objects.clone())
         .await
         .unwrap();
     let address = gateway.local_addr();
@@ -80,7 +82,7 @@ async fn connections_have_a_limit() {
 #[tokio::test]
 async fn it_does_not_start_where_it_should_not() {
     let world = World::new().await;
-    let bind = async |settings| Gateway::bind(settings, world.bus.clone(), world.objects.clone()).await;
+    let bind = async |settings| Gateway::bind(settings, None, world.bus.clone(), world.objects.clone()).await;
     let remote = SocketAddr::from(([0, 0, 0, 0], 0));
     let refused = bind(Settings {
         listen: remote,
@@ -114,4 +116,33 @@ async fn it_does_not_start_where_it_should_not() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_request_harm_nobody() {
+    let world = World::new().await;
+    let gateway = Gateway::bind(local(), None, world.bus.clone(), world.objects.clone())
+        .await
+        .unwrap();
+    let address = gateway.local_addr();
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(gateway.serve(shutdown.clone()));
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
+    for round in 0..200 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut bytes = b"POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n{}".to_vec();
+        if round % 2 == 0 {
+            bytes = (0..random.random_range(1..2_000)).map(|_| random.random()).collect();
+        } else {
+            let place = random.random_range(0..bytes.len());
+            bytes[place] = random.random();
+            bytes.truncate(random.random_range(1..=bytes.len()));
+        }
+        // The other end may have hung up already.
+        let _sent = stream.write_all(&bytes).await;
+    }
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut stream, "/readyz").await.starts_with("HTTP/1.1 200"));
+    shutdown.cancel();
+    serving.await.unwrap().unwrap();
 }

@@ -7,9 +7,9 @@ use tidemill_objects::ListQuery;
 use tidemill_resources::Object;
 
 use super::Call;
-use crate::pods;
 use crate::render::ListHead;
 use crate::status::{Refusal, json_response};
+use crate::{object_events, pods};
 
 impl Call<'_> {
     /// One object.
@@ -23,12 +23,7 @@ impl Call<'_> {
         } else {
             self.app.objects.get(&key).await?.as_ref().map(Object::to_value)
         };
-        let object = found.ok_or_else(|| {
-            Refusal::from(tidemill_objects::Error::NotFound {
-                resource: key.group_resource(),
-                name: key.name.clone(),
-            })
-        })?;
+        let object = found.ok_or_else(|| Refusal::from(key.not_found()))?;
         Ok(json_response(StatusCode::OK, &self.renderer()?.value(object)))
     }
 
@@ -46,7 +41,10 @@ impl Call<'_> {
             pods::list(&self.app.objects, &query).await?
         } else {
             let list = self.app.objects.list(&query).await?;
-            let objects: Vec<Value> = list.items.iter().map(Object::to_value).collect();
+            let mut objects: Vec<Value> = list.items.iter().map(Object::to_value).collect();
+            if (query.scope.group.as_str(), query.scope.resource.as_str()) == ("", "events") && token.is_empty() {
+                objects.extend(object_events::selected(&self.app.objects, &query.scope).await?);
+            }
             let head = ListHead {
                 version: list.resource_version,
                 continue_token: list.continue_token,

@@ -3,10 +3,11 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
-use tidemill_objects::{DeleteOptions, Propagation, Written};
+use tidemill_objects::{DeleteOptions, Propagation, WriteOptions, Written};
 use tidemill_resources::Object;
 
 use super::Call;
+use crate::access;
 use crate::body::Content;
 use crate::query::Validation;
 use crate::render::{ListHead, warned};
@@ -19,6 +20,7 @@ impl Call<'_> {
             return Err(Refusal::method());
         }
         let object = content.object(&self.target)?;
+        self.check_grant(&object).await?;
         let written = self.app.objects.create_with(object, self.write_options()?).await?;
         self.written(StatusCode::CREATED, written)
     }
@@ -27,6 +29,7 @@ impl Call<'_> {
     pub(crate) async fn update(&self, content: &Content) -> Result<Response, Refusal> {
         let part = self.part()?;
         let object = content.object(&self.target)?;
+        self.check_grant(&object).await?;
         let written = self
             .app
             .objects
@@ -39,7 +42,16 @@ impl Call<'_> {
     pub(crate) async fn patch(&self, content: &Content) -> Result<Response, Refusal> {
         let part = self.part()?;
         let key = self.target.key().ok_or_else(Refusal::method)?;
-        let patch = content.patch()?;
+        let patch = content.patch(self.target.kind)?;
+        if self.action.group == access::RBAC_GROUP {
+            // What comes out of the patch counts, so it is tried first.
+            let dry = WriteOptions {
+                dry_run: true,
+                ..self.write_options()?
+            };
+            let tried = self.app.objects.patch(&key, &patch, part, dry).await?;
+            self.check_grant(&tried.object.to_value()).await?;
+        }
         let written = self
             .app
             .objects
@@ -80,6 +92,22 @@ impl Call<'_> {
         };
         let objects = deleted.iter().map(Object::to_value).collect();
         Ok(json_response(StatusCode::OK, &self.renderer()?.list(objects, &head)))
+    }
+
+    /// A token of a service account.
+    pub(crate) async fn token(&self, content: &Content) -> Result<Response, Refusal> {
+        let key = self.target.key().ok_or_else(Refusal::method)?;
+        let account = self.app.objects.get(&key).await?;
+        let account = account.filter(|_| (key.group.as_str(), key.resource.as_str()) == ("", "serviceaccounts"));
+        let account = account.ok_or_else(|| Refusal::from(key.not_found()))?;
+        let now = self.app.bus.now();
+        let answer = access::request_token(&self.app.signer, &account, &content.optional()?, now)?;
+        Ok(json_response(StatusCode::CREATED, &answer))
+    }
+
+    async fn check_grant(&self, written: &Value) -> Result<(), Refusal> {
+        let app = self.app;
+        access::check_grant(&app.access, &app.objects, &self.user, &self.action, written).await
     }
 
     fn written(&self, code: StatusCode, written: Written) -> Result<Response, Refusal> {

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::Config;
 use kube::client::{Body, ConfigExt as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use tower::{BoxError, Layer as _, ServiceExt as _};
+use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
 use super::Client;
 use crate::error::Error;
@@ -31,8 +33,9 @@ pub(crate) async fn from_kubeconfig(path: &Path, namespace: Option<&str>) -> Res
         .map_err(|error| wrong(&error))?;
     let address = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
-    let inner = match config.cluster_url.scheme_str() {
-        Some("http") => plain(&config),
+    let inner = match (config.cluster_url.scheme_str(), &config.root_cert) {
+        (Some("http"), _) => plain(&config),
+        (_, Some(_)) if config.proxy_url.is_none() => known(&config),
         _ => kube::Client::try_from(config),
     };
     let inner = inner.map_err(|error| wrong(&error))?;
@@ -47,12 +50,28 @@ pub(crate) async fn from_kubeconfig(path: &Path, namespace: Option<&str>) -> Res
 /// machine first, which takes longer than the rest of a short command.
 pub(super) fn plain(config: &Config) -> Result<kube::Client, kube::Error> {
     let http = HyperClient::builder(TokioExecutor::new()).build::<_, Body>(HttpConnector::new());
+    layered(config, http.map_err(BoxError::from))
+}
+
+/// With the server's address and the user's token.
+fn layered<S>(config: &Config, service: S) -> Result<kube::Client, kube::Error>
+where
+    S: Service<Request<Body>, Response = Response<Incoming>, Error = BoxError> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
     let namespace = config.default_namespace.clone();
-    let http = config.base_uri_layer().layer(http.map_err(BoxError::from));
+    let service = config.base_uri_layer().layer(service);
     Ok(match config.auth_layer()? {
-        Some(auth) => kube::Client::new(auth.layer(http), namespace),
-        None => kube::Client::new(http, namespace),
+        Some(auth) => kube::Client::new(auth.layer(service), namespace),
+        None => kube::Client::new(service, namespace),
     })
+}
+
+/// A client for a server whose authority the kubeconfig has: only the layers that this command needs.
+fn known(config: &Config) -> Result<kube::Client, kube::Error> {
+    let connector = config.rustls_https_connector()?;
+    let https = HyperClient::builder(TokioExecutor::new()).build::<_, Body>(connector);
+    layered(config, https.map_err(BoxError::from))
 }
 
 /// The server that runs with this state directory.

@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn there_is_a_line_for_each_thing() {
         let mut banner = Banner {
-            address: "http://127.0.0.1:7117",
+            address: "https://127.0.0.1:7117",
             webhooks: "http://127.0.0.1:7781/<namespace>/<listener>",
             kubeconfig: Path::new("/s/kubeconfig"),
             backends: "process",
@@ -60,7 +60,7 @@ mod tests {
         };
         assert_eq!(
             banner.text(Palette::PLAIN),
-            " address     http://127.0.0.1:7117
+            " address     https://127.0.0.1:7117
  webhooks    http://127.0.0.1:7781/<namespace>/<listener>
  kubeconfig  /s/kubeconfig
  backends    process (docker: no daemon)

@@ -117,11 +117,15 @@ impl Service {
     pub(crate) async fn gateway(mut self, listen: Option<SocketAddr>) -> Result<Self, Error> {
         self.state.create()?;
         let settings = self.settings.gateway(&self.state)?;
-        let gateway = gateway::bind(&settings, listen, &self.state, &self.bus, &self.objects).await?;
-        let address = format!("http://{}", gateway.local_addr());
+        let gateway::Bound {
+            gateway,
+            address,
+            authority,
+        } = gateway::bind(&settings, listen, &self.state, &self.bus, &self.objects).await?;
         self.parts.front("gateway", |shutdown| gateway.serve(shutdown));
         self.objects.ready().await.map_err(Error::service("objects"))?;
-        self.state.announce(&address, settings.token.expose())?;
+        self.state
+            .announce(&address, authority.as_deref(), settings.token.expose())?;
         self.announced = true;
         Ok(self)
     }

@@ -83,6 +83,15 @@ impl FieldSelector {
         }])
     }
 
+    /// The value a field must have, if one is asked for.
+    pub fn required(&self, path: &str) -> Option<&str> {
+        let found = self
+            .0
+            .iter()
+            .find(|requirement| requirement.path == path && requirement.equal);
+        found.map(|requirement| requirement.value.as_str())
+    }
+
     /// Whether it selects everything.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

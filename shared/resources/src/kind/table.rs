@@ -126,7 +126,10 @@ pub(super) const KINDS: &[Kind] = &[
         &["pvc"],
     )),
     kind("", "LimitRange", "limitranges", "limitrange", &["limits"]),
-    with_status(kind("", "Pod", "pods", "pod", &["po"])),
+    Kind {
+        categories: &["all"],
+        ..with_status(kind("", "Pod", "pods", "pod", &["po"]))
+    },
     kind("", "Event", "events", "event", &["ev"]),
     kind(RBAC, "Role", "roles", "role", &[]),
     kind(RBAC, "RoleBinding", "rolebindings", "rolebinding", &[]),
