@@ -98,7 +98,7 @@ impl Cli {
             Command::Cancel(cancel) => cancel.run(global).await,
             Command::Patch(patch) => patch.run(global).await,
             Command::Delete(delete) => delete.run(global).await,
-            Command::Kubeconfig(kubeconfig) => kubeconfig.run(global).await,
+            Command::Kubeconfig(kubeconfig) => kubeconfig.run(global),
             Command::Lint(lint) => lint.run(global),
             Command::Version(version) => version.run(global).await,
             Command::Completion(completion) => completion.run(),

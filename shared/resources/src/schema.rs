@@ -21,6 +21,9 @@ pub trait Described {
     fn describe(schemas: &mut Schemas) -> Value;
 }
 
+/// Gives the schema of a field.
+pub type Describe = fn(&mut Schemas) -> Value;
+
 /// Named schemas.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schemas(BTreeMap<String, Value>);
@@ -46,7 +49,7 @@ impl Schemas {
     }
 
     /// A reference to the schema of a record, which is made on first use.
-    pub fn record(&mut self, name: &str, attributes: &[&str], fields: &[(FieldText, fn(&mut Self) -> Value)]) -> Value {
+    pub fn record(&mut self, name: &str, attributes: &[&str], fields: &[(FieldText, Describe)]) -> Value {
         let full = format!("{PREFIX}{name}");
         if !self.0.contains_key(&full) {
             // First the name: a record may hold itself.

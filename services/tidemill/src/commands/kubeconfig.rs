@@ -27,8 +27,7 @@ pub(crate) struct Kubeconfig {
 
 impl Kubeconfig {
     /// Prints it.
-    #[expect(clippy::unused_async, reason = "every command is one")]
-    pub(crate) async fn run(self, global: &Global) -> Result<Exit, Error> {
+    pub(crate) fn run(self, global: &Global) -> Result<Exit, Error> {
         let state = global.state()?;
         let Some(up) = state.running() else {
             return Err(Error::NotRunning {

@@ -6,13 +6,13 @@ use anyhow::{Result, ensure};
 use tidemill_kit::{tell, wait_until};
 
 use super::fixtures::{RUN, TASK};
-use super::kubectl::{furnish, test};
+use super::kubectl::{Body, furnish, test};
 use super::program::{Program, SOON, contains, refused};
 use crate::Test;
 use crate::server::shared_state;
 
 pub(super) fn tests() -> Vec<Test> {
-    let all: [(&str, fn(&Program) -> Result<()>); 6] = [
+    let all: [(&str, Body); 6] = [
         ("roles_decide", roles_decide),
         ("a_wrong_token_opens_nothing", a_wrong_token_opens_nothing),
         ("nobody_grants_what_he_lacks", nobody_grants_what_he_lacks),

@@ -9,8 +9,11 @@ use super::fixtures::{LONG, PIPELINE, RUN, TASK};
 use super::program::{Program, SOON, contains, kubectl, refused};
 use crate::Test;
 
+/// What a test does with kubectl.
+pub(super) type Body = fn(&Program) -> Result<()>;
+
 pub(super) fn tests() -> Vec<Test> {
-    let all: [(&str, fn(&Program) -> Result<()>); 11] = [
+    let all: [(&str, Body); 11] = [
         ("a_folder_is_applied_twice", a_folder_is_applied_twice),
         ("an_apply_changes_and_removes", an_apply_changes_and_removes),
         ("a_run_is_created_and_waited_for", a_run_is_created_and_waited_for),
@@ -32,7 +35,7 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 /// A test in a namespace of its own; skipped aloud without kubectl.
-pub(super) fn test(group: &str, name: &str, body: fn(&Program) -> Result<()>) -> Test {
+pub(super) fn test(group: &str, name: &str, body: Body) -> Test {
     Test::new(format!("clients::{group}::{name}"), move || match kubectl()? {
         Some(kubectl) => body(&kubectl),
         None => Ok(()),

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use anyhow::{Result, ensure};
 
 use super::fixtures::LISTENER;
-use super::kubectl::{furnish, test};
+use super::kubectl::{Body, furnish, test};
 use super::program::{Program, contains, rows};
 use crate::Test;
 
 pub(super) fn tests() -> Vec<Test> {
-    let all: [(&str, fn(&Program) -> Result<()>); 4] = [
+    let all: [(&str, Body); 4] = [
         ("a_listener_says_where_it_is", a_listener_says_where_it_is),
         ("lists_come_in_pages", lists_come_in_pages),
         ("what_is_served_is_told", what_is_served_is_told),

@@ -7,8 +7,11 @@ use super::kubectl::{create, furnish};
 use super::program::{Program, both, contains, rows};
 use crate::Test;
 
+/// What a test does with kubectl and tkn.
+type Body = fn(&Program, &Program) -> Result<()>;
+
 pub(super) fn tests() -> Vec<Test> {
-    let all: [(&str, fn(&Program, &Program) -> Result<()>); 8] = [
+    let all: [(&str, Body); 8] = [
         ("tasks", tasks),
         ("pipelines", pipelines),
         ("a_pipeline_is_started_and_shown", a_pipeline_is_started_and_shown),
@@ -21,7 +24,7 @@ pub(super) fn tests() -> Vec<Test> {
         ("runs_are_deleted", runs_are_deleted),
         ("listeners", listeners),
     ];
-    let test = |(name, body): (&str, fn(&Program, &Program) -> Result<()>)| {
+    let test = |(name, body): (&str, Body)| {
         Test::new(format!("clients::tkn::{name}"), move || match both()? {
             Some((kubectl, tkn)) => {
                 furnish(&kubectl)?;
