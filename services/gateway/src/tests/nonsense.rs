@@ -152,9 +152,9 @@ async fn no_request_is_a_fault_of_the_server() {
         let query: Vec<String> = (0..(round / 5) % 3).map(|_| pick(PARAMETERS)).collect();
         let (media_type, accept) = (pick(TYPES), pick(ACCEPTS));
         let uri = format!("{collection}/{}?{}", rest.join("/"), query.join("&"));
-        let body = bodies[random.random_range(0..bodies.len())].clone();
         let token = pick(&[TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, "wrong", "a.b.c", ""]);
         let other = pick(&["", "", "", "", "jane", "system:serviceaccount:default:a", "\u{fc}"]);
+        let body = bodies[random.random_range(0..bodies.len())].clone();
         let Ok(request) = Request::builder()
             .method(method.as_str())
             .uri(&uri)
