@@ -55,5 +55,6 @@ pub use self::{
     handles::{Consumer, Delivery, Reader, Stored, Subscription},
     memory::{Faults, Memory},
     message::{Headers, MAX_MESSAGE_BYTES, Message},
+    nats::stored_bytes,
     spec::{ConsumerSpec, Discard, Persistence, StreamSpec, StreamState},
 };

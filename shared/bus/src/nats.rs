@@ -6,6 +6,7 @@ mod core;
 mod deliver;
 mod options;
 mod outcome;
+mod pack;
 mod publish;
 mod pull;
 mod read_all;
@@ -18,6 +19,12 @@ use std::sync::Arc;
 
 use crate::{Bus, Connect, Error};
 use session::Session;
+
+/// How many bytes of a payload a nats-server stores: it may be compressed.
+pub fn stored_bytes(payload: &[u8]) -> usize {
+    let (name, value) = pack::HEADER;
+    pack::pack(payload).map_or(payload.len(), |packed| packed.len() + name.len() + value.len() + 4)
+}
 
 impl Bus {
     /// Connects to a nats-server with JetStream; a connection that is lost later is made anew for

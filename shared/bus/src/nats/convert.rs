@@ -7,6 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::pack::unpack;
 use crate::{Headers, Message, Stored};
 
 /// A message as `STREAM.MSG.GET` gives it.
@@ -22,11 +23,11 @@ pub(super) struct RawMessage {
 }
 
 impl RawMessage {
-    /// `None` if the server's base64 is broken.
+    /// `None` if the server's base64 or what was packed is broken.
     pub(super) fn stored(self) -> Option<Stored> {
         let headers = STANDARD.decode(&self.hdrs).ok()?;
         let payload = STANDARD.decode(&self.data).ok()?;
-        Some(Stored {
+        unpack(Stored {
             subject: self.subject,
             sequence: self.seq,
             time: self.time,
@@ -77,14 +78,14 @@ pub(super) fn delivered(message: &async_nats::Message) -> Option<(Stored, Envelo
         payload: message.payload.clone(),
         reply: None,
     };
-    Some((stored, envelope))
+    Some((unpack(stored)?, envelope))
 }
 
 /// A message of a direct batch get; its place is in its headers.
 pub(super) fn direct(message: &async_nats::Message) -> Option<Stored> {
     let map = message.headers.as_ref()?;
     let value = |name: &str| map.get_last(name).map(|value| value.as_str());
-    Some(Stored {
+    unpack(Stored {
         subject: value("Nats-Subject")?.to_owned(),
         sequence: value("Nats-Sequence")?.parse().ok()?,
         time: value("Nats-Time-Stamp")?.parse().ok()?,

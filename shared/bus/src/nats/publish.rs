@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use async_nats::HeaderMap;
+use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::convert;
 use super::options::jittered;
 use super::outcome::{ApiError, Failure, Refusal, missing};
 use super::session::{MAX_UNDER_WAY_BYTES, MESSAGE_OVERHEAD_BYTES};
 use super::transport::Nats;
+use super::{convert, pack};
 use crate::{Error, Message, check};
 
 /// Tries of a publish that the server calls busy; the pauses between them sum up to about 250 ms.
@@ -32,8 +33,10 @@ struct Acknowledgement {
 /// A message on its way, with what the server is told beside it.
 pub(super) struct Outgoing {
     pub(super) message: Message,
-    /// The headers of a schedule.
+    /// The headers of a schedule. What it brings is not packed: the server makes the message.
     pub(super) schedule: Option<[(&'static str, String); 2]>,
+    /// The payload as it goes into the stream, where it is not the message's own.
+    packed: Option<Bytes>,
 }
 
 /// What one try came to.
@@ -46,6 +49,7 @@ enum Tried {
 impl From<Message> for Outgoing {
     fn from(message: Message) -> Self {
         Self {
+            packed: pack::pack(&message.payload).map(Bytes::from),
             message,
             schedule: None,
         }
@@ -53,8 +57,25 @@ impl From<Message> for Outgoing {
 }
 
 impl Outgoing {
+    /// A message that the server publishes later.
+    pub(super) fn scheduled(message: Message, schedule: [(&'static str, String); 2]) -> Self {
+        Self {
+            message,
+            schedule: Some(schedule),
+            packed: None,
+        }
+    }
+
+    fn payload(&self) -> Bytes {
+        self.packed.as_ref().unwrap_or(&self.message.payload).clone()
+    }
+
     fn header_map(&self) -> Option<HeaderMap> {
-        let map = convert::header_map(&self.message);
+        let mut map = convert::header_map(&self.message);
+        if self.packed.is_some() {
+            let (name, value) = pack::HEADER;
+            map.get_or_insert_default().insert(name, value);
+        }
         let Some(schedule) = &self.schedule else { return map };
         let mut map = map.unwrap_or_default();
         for (name, value) in schedule {
@@ -150,7 +171,7 @@ impl Nats {
         let message = &outgoing.message;
         let asked = self
             .session
-            .request(message.subject.clone(), outgoing.header_map(), message.payload.clone());
+            .request(message.subject.clone(), outgoing.header_map(), outgoing.payload());
         let answer = match asked.await {
             Ok(answer) => answer,
             Err(Failure::Nobody) => return Ok(Tried::Nobody),

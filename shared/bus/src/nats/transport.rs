@@ -85,11 +85,9 @@ impl Transport for Nats {
     ) -> BoxFuture<'_, Result<u64, Error>> {
         async move {
             check::literal(&target)?;
-            let outgoing = Outgoing {
-                message: Message::new(subject, payload),
-                schedule: Some([("Nats-Schedule", format!("@at {at}")), ("Nats-Schedule-Target", target)]),
-            };
-            self.publish_waiting(outgoing).await
+            let schedule = [("Nats-Schedule", format!("@at {at}")), ("Nats-Schedule-Target", target)];
+            let message = Message::new(subject, payload);
+            self.publish_waiting(Outgoing::scheduled(message, schedule)).await
         }
         .boxed()
     }

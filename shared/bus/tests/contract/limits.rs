@@ -26,12 +26,17 @@ fn small(discard: Discard) -> StreamSpec {
     }
 }
 
+/// A kilobyte that cannot be compressed.
+fn noise() -> Vec<u8> {
+    std::iter::repeat_with(rand::random).take(KILOBYTE).collect()
+}
+
 async fn a_full_stream_says_so_and_keeps_what_it_has(rig: &Rig) {
     let bus = rig.connect().await;
     bus.ensure_stream(&small(Discard::New)).await.expect("stream");
     let mut stored = 0;
     let error = loop {
-        match bus.publish(Message::new("small.a", vec![1; KILOBYTE])).await {
+        match bus.publish(Message::new("small.a", noise())).await {
             Ok(_) => stored += 1,
             Err(error) => break error,
         }
@@ -54,9 +59,7 @@ async fn discard_old_drops_the_oldest(rig: &Rig) {
     let bus = rig.connect().await;
     bus.ensure_stream(&small(Discard::Old)).await.expect("stream");
     for _ in 0..100 {
-        bus.publish(Message::new("small.a", vec![1; KILOBYTE]))
-            .await
-            .expect("stored");
+        bus.publish(Message::new("small.a", noise())).await.expect("stored");
     }
     let state = bus.state("small").await.expect("state");
     assert_eq!(state.last_sequence, 100);

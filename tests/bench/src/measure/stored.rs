@@ -33,7 +33,7 @@ pub(crate) fn measure(runtime: &Runtime) -> Result<Vec<Figure>> {
     ])
 }
 
-/// Messages and bytes (subject, headers, payload) that a chain leaves in the streams.
+/// Messages and bytes (subject, headers, payload as it is stored) that a chain leaves in the streams.
 fn cost(stage: &mut Stage, runtime: &Runtime, bus: &Bus, length: usize) -> Result<(u64, u64)> {
     let before = runtime.block_on(sequences(bus))?;
     stage.run(length, true)?;
@@ -48,7 +48,7 @@ fn cost(stage: &mut Stage, runtime: &Runtime, bus: &Bus, length: usize) -> Resul
                 .iter()
                 .map(|(name, value)| name.len() + value.len() + 4)
                 .sum();
-            bytes += stored.subject.len() + headers + stored.payload.len();
+            bytes += stored.subject.len() + headers + tidemill_bus::stored_bytes(&stored.payload);
         }
     }
     Ok((messages, u64::try_from(bytes)?))
