@@ -70,6 +70,7 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             payload: payload.into(),
+            reply: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,10 @@ const BINARY: &str = "tidemill-step";
 /// Age at which a supervisor gets no further attempt: it sees the host's mounts as they were when it
 /// came into being, unless the host shares them.
 const AGE_LIMIT: Duration = Duration::from_secs(600);
+/// Supervisors that wait at most, however many attempts ended together.
+const KEPT_MAX: usize = 32;
+/// How long more of them are kept than usual: a burst of tasks needs them again at once.
+const BURST: Duration = Duration::from_secs(5);
 /// Longest time a supervisor may take to come into being.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -52,6 +57,8 @@ pub(super) struct Supervisors {
     place: PathBuf,
     count: usize,
     waiting: Mutex<Vec<Free>>,
+    /// Those beyond the usual number are about to be let go.
+    thinning: AtomicBool,
 }
 
 /// A supervisor that waits for an attempt.
@@ -81,6 +88,7 @@ impl Supervisors {
             place,
             count,
             waiting: Mutex::new(Vec::new()),
+            thinning: AtomicBool::new(false),
         })
     }
 
@@ -109,24 +117,43 @@ impl Supervisors {
         waiting.pop()
     }
 
-    /// One whose attempt is over. More than twice as many as are to wait are not kept.
-    pub(super) fn give_back(&self, free: Free) {
+    /// One whose attempt is over. Of more than twice as many as are to wait the oldest are let go after
+    /// [`BURST`].
+    pub(super) fn give_back(self: &Arc<Self>, free: Free) {
         let mut waiting = self.lock();
-        if waiting.len() < self.count * 2 {
+        if waiting.len() < KEPT_MAX {
             waiting.push(free);
         }
+        let is_usual = waiting.len() <= self.count * 2;
+        drop(waiting);
+        if !is_usual && !self.thinning.swap(true, Ordering::Relaxed) {
+            let own = Arc::clone(self);
+            drop(tokio::spawn(async move {
+                tokio::time::sleep(BURST).await;
+                own.thin();
+            }));
+        }
+    }
+
+    fn thin(&self) {
+        self.thinning.store(false, Ordering::Relaxed);
+        let mut waiting = self.lock();
+        let surplus = waiting.len().saturating_sub(self.count * 2);
+        let gone: Vec<_> = waiting.drain(..surplus).collect();
+        drop(waiting);
+        drop(gone);
     }
 
     /// Whether one more may wait.
     pub(super) fn has_room(&self) -> bool {
-        self.lock().len() < self.count * 2
+        self.lock().len() < KEPT_MAX
     }
 
     /// Starts what is missing.
     fn fill(&self) {
         while self.lock().len() < self.count {
             match start(&self.binary, &self.place) {
-                Ok(free) => self.give_back(free),
+                Ok(free) => self.lock().push(free),
                 Err(error) => return tracing::warn!(%error, "Cannot start a supervisor ahead of its attempt."),
             }
         }
