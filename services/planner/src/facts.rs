@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tidemill_bus::{Stored, blob};
 use tidemill_engine::{Fact, RunObject};
-use tidemill_messages::{FactBody, RunKind, decode};
+use tidemill_messages::{DeployStage, FactBody, RunKind, decode};
 use tidemill_objects::Key;
 use tidemill_resources::{Object, PipelineRun, TaskRun};
 
@@ -136,6 +136,7 @@ fn engine_fact(at: Timestamp, stored: &Stored, body: FactBody) -> Result<Fact, E
             at,
             task,
             attempt,
+            stage: deploy_stage(&stored.subject),
             report,
         },
         FactBody::VolumeFailed { claim, message } => Fact::VolumeFailed { at, claim, message },
@@ -150,6 +151,13 @@ fn malformed(stored: &Stored, expected: &'static str, source: serde_json::Error)
         expected,
         source,
     }
+}
+
+/// The question that a release's fact answers: the last token of its subject.
+fn deploy_stage(subject: &str) -> Option<DeployStage> {
+    let all = [DeployStage::Started, DeployStage::Ended, DeployStage::Settled];
+    all.into_iter()
+        .find(|stage| subject.rsplit('.').next() == Some(stage.as_str()))
 }
 
 /// The last token of `….returned.<claim sequence>`.

@@ -1,7 +1,7 @@
 //! What the engine is told.
 
 use jiff::Timestamp;
-use tidemill_messages::{AttemptOutcome, ReleaseReport};
+use tidemill_messages::{AttemptOutcome, DeployStage, ReleaseReport};
 use tidemill_resources::task_run::StepState;
 
 use crate::resolution::Resolution;
@@ -88,6 +88,9 @@ pub enum Fact {
         task: String,
         /// Attempt.
         attempt: u32,
+        /// Which question it answers, where that is known: an answer comes twice, also after the next
+        /// question.
+        stage: Option<DeployStage>,
         /// What is known of the release.
         report: ReleaseReport,
     },

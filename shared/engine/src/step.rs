@@ -80,9 +80,13 @@ pub fn step(state: &mut RunState, fact: &Fact, limits: &Limits) -> Result<Decisi
         (
             Stage::Running,
             Fact::ReleaseObserved {
-                task, attempt, report, ..
+                task,
+                attempt,
+                stage,
+                report,
+                ..
             },
-        ) => turn.release_observed(fact, task, *attempt, report)?,
+        ) => turn.release_observed(fact, task, *attempt, (*stage, report))?,
         (Stage::Running, Fact::VolumeFailed { claim, message, .. }) => turn.volume_failed(fact, claim, message)?,
         (Stage::Running, Fact::Due { .. }) => turn.due()?,
         // Late, or repeated.

@@ -82,7 +82,7 @@ impl Turn<'_> {
         fact: &Fact,
         task: &str,
         attempt: u32,
-        report: &ReleaseReport,
+        (stage, report): (Option<DeployStage>, &ReleaseReport),
     ) -> Result<(), Error> {
         if self.state.child(task).is_none() {
             return Err(self.illegal(fact, "no such task was started"));
@@ -98,6 +98,7 @@ impl Turn<'_> {
             {
                 return Ok(());
             }
+            ReleasePhase::Closing { .. } if stage == Some(DeployStage::Ended) => return Ok(()),
             ReleasePhase::RollingBack { .. } | ReleasePhase::Closing { .. } => self.settle(task, Some(report))?,
             ReleasePhase::Unheard | ReleasePhase::Known { .. } | ReleasePhase::Settled { .. } => return Ok(()),
         }

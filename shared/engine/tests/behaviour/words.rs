@@ -102,6 +102,7 @@ pub(crate) fn release(words: &str, attempt: u32, at: Timestamp) -> Fact {
         at,
         task: words[0].to_owned(),
         attempt,
+        stage: None,
         report,
     }
 }
