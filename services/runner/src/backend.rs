@@ -5,8 +5,12 @@
 //! events into facts and logs. One task per attempt owns the [`Playing`]; methods are never called
 //! at the same time.
 
+pub mod docker;
+mod ending;
 pub mod kubernetes;
+mod link;
 pub mod process;
+mod translate;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,6 +20,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use k8s_openapi::api::core::v1::Pod;
 use tidemill_messages::command::{CancelReason, StartTask};
+use tidemill_messages::plan::Plan;
 use tidemill_messages::report::Report;
 use tidemill_messages::{AttemptKey, AttemptOutcome};
 use tidemill_resources::Object;
@@ -165,4 +170,19 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// The plan of a pod.
+fn plan_of(play: &Play) -> Result<Plan, Error> {
+    let plan = Plan::of(&play.pod).map_err(|error| translate::config_error(error.to_string()))?;
+    plan.ok_or_else(|| translate::config_error("the pod has no plan; it was not made by Tidemill".to_owned()))
+}
+
+/// Says what was being done at this place when it failed.
+fn place<E: Into<Box<dyn std::error::Error + Send + Sync>>>(action: impl Into<String>) -> impl FnOnce(E) -> Error {
+    let action = action.into();
+    move |source| Error::Place {
+        action,
+        source: source.into(),
+    }
 }

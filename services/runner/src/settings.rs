@@ -41,6 +41,8 @@ pub struct Settings {
     pub process: crate::backend::process::Settings,
     /// The Kubernetes backend.
     pub kubernetes: crate::backend::kubernetes::Settings,
+    /// The Docker backend.
+    pub docker: crate::backend::docker::Settings,
 }
 
 impl Default for Settings {
@@ -58,6 +60,7 @@ impl Default for Settings {
             pod: tidemill_pod::Options::default(),
             process: crate::backend::process::Settings::default(),
             kubernetes: crate::backend::kubernetes::Settings::default(),
+            docker: crate::backend::docker::Settings::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ mod probe;
 mod root;
 mod sidecar;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use nix::sys::stat::{Mode, umask};
@@ -25,6 +25,11 @@ use nix::unistd::setsid;
 use crate::error::{Doing, Error};
 use crate::process::NOT_RUN;
 use crate::wire::Wire;
+
+/// Makes a folder of a volume, unless it is there.
+pub(crate) fn part(volume: &Path, part: &str) -> Result<(), Error> {
+    mount::Source::open(volume)?.part(part).map(drop)
+}
 
 pub(crate) use identity::Identity;
 pub(crate) use order::{Bound, Build, Launch, Order, Word};
@@ -47,17 +52,34 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
 }
 
 fn prepare(wire: &mut Wire) -> Result<Option<Build>, Error> {
-    let root = Root::begin(&PathBuf::from(std::env::args_os().nth(2).unwrap_or_default()))?;
+    // In a container of an engine there is nothing to be built.
+    let memory = std::env::args_os().nth(2);
+    let root = memory.map(|memory| Root::begin(Path::new(&memory))).transpose()?;
     let Some(order) = wire.receive()? else {
         return Ok(None);
     };
     let Order::Build(build) = order else {
         return Err(Error::task("expected the order to build first"));
     };
-    root.build(&build)?;
+    match root {
+        Some(root) => root.build(&build)?,
+        None => make_working_directory(&build.working_directory)?,
+    }
     identity::lock(&build.identity, wire)?;
     wire.send(&Word::Built)?;
     Ok(Some(*build))
+}
+
+/// All else that the container sees is its engine's work.
+fn make_working_directory(path: &Path) -> Result<(), Error> {
+    match std::fs::create_dir_all(path) {
+        // Entering it says better what is wrong with a path that leads elsewhere.
+        Err(error) if !path.exists() => Err(Error::task(format!(
+            "cannot make the working directory {}: {error}",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn play(wire: &mut Wire, build: &Option<Build>) -> Result<ExitCode, Error> {

@@ -13,11 +13,21 @@
 //!
 //! The runner starts `supervise` with a socket as standard input; the rest is
 //! `tidemill_messages::sandbox`.
+//!
+//! In containers of an engine nothing is to be built. There
+//!
+//! - `pod` does what `sandbox` does, as the first process of a container: of the task's only one, or of
+//!   one beside the task's,
+//! - `room` is the first process of each other container, which hands its program over to `pod`, and
+//! - `parts` makes folders in volumes, of which parts are to be mounted.
 
 mod contain;
 mod entry;
 mod error;
+mod memory;
+mod parts;
 mod process;
+mod room;
 mod sandbox;
 mod supervise;
 mod wire;
@@ -33,6 +43,9 @@ fn main() -> ExitCode {
         "step" => entry::run(),
         "sidecar" => entry::run_sidecar(),
         "install" => entry::install(),
+        "pod" => sandbox::pod::run(),
+        "room" => room::run(),
+        "parts" => parts::run(),
         "version" | "--version" => {
             report(env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;

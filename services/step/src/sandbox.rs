@@ -13,10 +13,12 @@ pub(crate) mod log;
 pub(crate) mod mask;
 mod memory;
 mod outbox;
+pub(crate) mod pod;
 pub(crate) mod results;
+mod rooms;
 pub(crate) mod script;
 pub(crate) mod substitute;
-mod sweep;
+pub(crate) mod sweep;
 
 use std::fs;
 use std::panic;
@@ -29,8 +31,8 @@ use nix::sys::stat::{Mode, umask};
 use tidemill_messages::sandbox::{LAST_WORDS, NAME, Order, ProcessIdentity, Word};
 
 use attempt::Attempt;
-use contained::Starting;
-use memory::Memory;
+pub(crate) use contained::Starting;
+pub(crate) use memory::Memory;
 
 use crate::contain::Identity;
 use crate::error::{Doing, Error, refused};

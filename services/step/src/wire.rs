@@ -62,6 +62,16 @@ impl Wire {
         }
     }
 
+    /// The socket itself.
+    pub(crate) fn stream(&self) -> &UnixStream {
+        &self.stream
+    }
+
+    /// Whether something was read that is not taken yet.
+    pub(crate) fn has_read_ahead(&self) -> bool {
+        !self.reader.is_empty()
+    }
+
     /// The socket, to wait for.
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()

@@ -20,6 +20,7 @@ use tidemill_bus::Bus;
 use tidemill_objects::Objects;
 use tidemill_runner::Runner;
 
+pub(crate) use backends::KINDS as BACKENDS;
 pub(crate) use bus::Nats;
 pub(crate) use service::Service;
 
@@ -123,7 +124,7 @@ impl Server {
         let (bus, objects) = nats.connect("tidemill up", &settings).await?;
         let runner = settings.runner(state);
         let nats_place = nats.place();
-        let backends = Backends::find(&runner, &bus, &objects, &nats_place, None);
+        let backends = Backends::find(&runner, &bus, &objects, &nats_place, &[]);
         let gateway_settings = settings.gateway(state)?;
         let gateway = gateway::bind(&gateway_settings, options.listen, state, &bus, &objects);
         let (mut backends, gateway) = tokio::join!(backends, gateway);
@@ -133,7 +134,7 @@ impl Server {
             authority,
         } = gateway?;
         if options.needs_backend {
-            backends.must_be_some()?;
+            backends.must_be(&[])?;
         }
         let cluster = deployer::connect(&settings.deployer).await?;
         let planner = match cluster {

@@ -42,6 +42,12 @@ impl Reader {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Whether all that was read is taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
     /// The next whole message; `None` until more is read.
     ///
     /// # Errors

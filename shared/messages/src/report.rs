@@ -143,4 +143,12 @@ pub enum Answer {
     /// Everything is stored, or nothing was started: forget the attempt. A supervisor of a played pod is
     /// then free for another.
     Leave,
+    /// The container a supervisor waits for cannot be started: its step fails.
+    #[serde(rename_all = "camelCase")]
+    Unplayable {
+        /// `step-<name>`.
+        container: String,
+        /// For people: what, why.
+        message: String,
+    },
 }

@@ -20,6 +20,11 @@ pub use content::Content;
 pub const NAME: &str = "attempt.json";
 /// Socket in an attempt's directory at which its supervisor takes new owners.
 pub const SOCKET: &str = "socket";
+/// Socket in `/tekton` at which the containers of an attempt come in, where each is one of an engine.
+pub const ROOMS: &str = "rooms";
+/// Exit code of a supervisor in a container that was left before anything had started. Nobody else can have
+/// made it: the user's code had not run.
+pub const UNSTARTED: u8 = 76;
 /// File of an attempt's directory with what a supervisor said that failed.
 pub const LAST_WORDS: &str = "log";
 
@@ -67,6 +72,13 @@ pub enum Word {
         /// What, where, expected.
         message: String,
     },
+    /// A step's turn comes or is near, and its container has not come in: it is to be started. Said again
+    /// to each new owner. Only where each container is one of an engine.
+    #[serde(rename_all = "camelCase")]
+    Wanted {
+        /// `step-<name>`.
+        container: String,
+    },
     /// A report.
     Report(Box<Report>),
 }
@@ -107,6 +119,13 @@ pub struct Sandbox {
     pub results: Vec<String>,
     /// Values of Secrets, masked in logs and results.
     pub masked: Vec<Content>,
+    /// Group that may use the volumes, as `fsGroup` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume_group: Option<u32>,
+    /// Where each container is one of an engine: the secret by which each is known, steps first. Empty:
+    /// all containers are the supervisor's own processes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<String>,
     /// Limits.
     pub limits: Limits,
 }
@@ -189,8 +208,9 @@ pub struct Step {
 pub struct Sidecar {
     /// Its container.
     pub container: Container,
-    /// What holds the first step back until it succeeds.
-    pub readiness: Option<Probe>,
+    /// What must succeed before the first step starts, one after the other: the startup probe, the
+    /// readiness probe.
+    pub probes: Vec<Probe>,
 }
 
 /// A question asked until it is answered well.
@@ -287,6 +307,8 @@ pub enum Source {
     Directory(PathBuf),
     /// A path of the host as the containers see it: what is hidden stays so.
     HostPath(PathBuf),
+    /// A volume of a container engine, mounted where the supervisor sees it at this path.
+    Mounted(PathBuf),
 }
 
 /// A file of a volume.

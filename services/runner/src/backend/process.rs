@@ -15,30 +15,29 @@
 mod accounts;
 mod directory;
 mod host;
-mod link;
 mod played;
 mod settings;
 mod start;
 mod support;
-mod translate;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tidemill_messages::AttemptKey;
 use tidemill_messages::plan::Plan;
-use tidemill_messages::sandbox::{Order, Sandbox, Variable, Word};
+use tidemill_messages::sandbox::{Limits, Order, Sandbox, Variable, Word};
 use tokio::sync::mpsc;
 
 pub use settings::{ENVIRONMENT, HIDDEN, Settings};
 
-use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing};
+use super::link::Link;
+use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing, place, plan_of, translate};
 use crate::credentials::{self, Home};
 use directory::Directory;
-use link::Link;
 use played::Played;
+pub(in crate::backend) use start::find_step_binary;
 use start::{Free, Supervisor, Supervisors};
 
 /// What the state of a step shows as its image: none, the host's programs.
@@ -65,7 +64,7 @@ impl ProcessBackend {
         let state_directory = std::path::absolute(state_directory).map_err(place("resolve the state directory"))?;
         Ok(Self {
             supervisors: Supervisors::new(
-                start::step_binary(settings.step_binary.as_deref())?,
+                find_step_binary(settings.step_binary.as_deref(), "process.step-binary")?,
                 state_directory.join("memory"),
                 settings.warm,
             ),
@@ -153,7 +152,7 @@ impl ProcessBackend {
         hidden.extend(self.agent.clone().filter(|path| path.is_absolute()));
         hidden.push(self.state_directory.clone());
         let given = translate::Given {
-            settings: &self.settings,
+            limits: self.limits(),
             lookup: self.lookup.as_ref(),
             state_directory: &self.state_directory,
             environment: self.environment.clone(),
@@ -169,17 +168,28 @@ impl ProcessBackend {
         Ok(sandbox)
     }
 
+    fn limits(&self) -> Limits {
+        let settings = &self.settings;
+        Limits {
+            log_bytes: settings.log_bytes,
+            result_bytes: settings.result_bytes,
+            results_bytes: settings.results_bytes,
+            kill_grace_ms: settings.kill_grace_ms,
+            orphan_s: settings.orphan_s,
+        }
+    }
+
     /// Hands the sandbox to a supervisor and waits until it stands.
     async fn build(&self, directory: &Directory, free: Free, sandbox: Sandbox) -> Result<(Link, Supervisor), Error> {
         let supervisor = free.supervisor.clone();
-        let mut link = Link::new(free)?;
+        let mut link = free.into_link()?;
         let built = async {
             link.send(&Order::Prepare(Box::new(sandbox))).await?;
             match link.receive().await? {
                 Some(Word::Ready { .. }) => Ok(()),
                 Some(Word::Refused { by_task: true, message }) => Err(translate::config_error(message)),
                 Some(Word::Refused { message, .. }) => Err(place("build the sandbox")(message)),
-                Some(Word::Report(_) | Word::Free { .. }) => {
+                Some(Word::Report(_) | Word::Free { .. } | Word::Wanted { .. }) => {
                     Err(place("build the sandbox")("the supervisor speaks out of turn"))
                 }
                 None => Err(place("build the sandbox")(directory.last_words().await)),
@@ -215,7 +225,7 @@ impl Backend for ProcessBackend {
         if !directory.exists() {
             return Ok(Adoption::NotStarted);
         }
-        if let Some((mut link, supervisor)) = Link::connect(&directory).await {
+        if let Some((mut link, supervisor)) = connect(&directory).await {
             let limit = Duration::from_millis(self.settings.prepare_limit_ms);
             let word = tokio::time::timeout(limit, link.receive()).await;
             if let Ok(Ok(Some(Word::Ready { started: true }))) = word {
@@ -243,16 +253,11 @@ impl Backend for ProcessBackend {
     }
 }
 
-fn plan_of(play: &Play) -> Result<Plan, Error> {
-    let plan = Plan::of(&play.pod).map_err(|error| translate::config_error(error.to_string()))?;
-    plan.ok_or_else(|| translate::config_error("the pod has no plan; it was not made by Tidemill".to_owned()))
-}
-
-/// Says what was being done at this place when it failed.
-fn place<E: Into<Box<dyn std::error::Error + Send + Sync>>>(action: impl Into<String>) -> impl FnOnce(E) -> Error {
-    let action = action.into();
-    move |source| Error::Place {
-        action,
-        source: source.into(),
-    }
+/// To the supervisor of an attempt that goes on; `None` if none listens.
+async fn connect(directory: &Directory) -> Option<(Link, Supervisor)> {
+    let supervisor = Supervisor {
+        identity: directory.supervisor()?,
+        born: Instant::now(),
+    };
+    Some((Link::connect(directory.path()).await?, supervisor))
 }

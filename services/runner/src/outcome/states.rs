@@ -9,6 +9,9 @@ use tidemill_resources::task_run::{SidecarState, StepState, TerminationReason};
 
 use super::{is_failure, plain_name};
 
+/// Kubernetes' reason for a container that the kernel ended for want of memory.
+const OUT_OF_MEMORY: &str = "OOMKilled";
+
 pub(super) fn new_step(container: &str) -> StepState {
     StepState {
         waiting: Some(not_yet()),
@@ -87,6 +90,9 @@ pub(super) fn failure(step: &StepState) -> Option<String> {
     let what = match reason {
         TerminationReason::TimeoutExceeded => "exceeded its time limit".to_owned(),
         TerminationReason::Cancelled => "was cancelled".to_owned(),
+        _ if terminated.reason.as_deref() == Some(OUT_OF_MEMORY) => {
+            format!("exited with code {} ({OUT_OF_MEMORY})", terminated.exit_code)
+        }
         _ => format!("exited with code {}", terminated.exit_code),
     };
     let detail = terminated.message.as_deref().map(|message| format!(": {message}"));
@@ -96,9 +102,14 @@ pub(super) fn failure(step: &StepState) -> Option<String> {
 fn terminated(at: Timestamp, end: &ContainerEnd) -> ContainerStateTerminated {
     // A failure the task may go on after shows as completed, with its exit code.
     let is_well = end.exit_code == 0 || end.reason == TerminationReason::Continued;
+    let reason = match is_well {
+        true => "Completed",
+        false if end.out_of_memory => OUT_OF_MEMORY,
+        false => "Error",
+    };
     ContainerStateTerminated {
         exit_code: end.exit_code,
-        reason: Some(if is_well { "Completed" } else { "Error" }.to_owned()),
+        reason: Some(reason.to_owned()),
         message: (!end.message.is_empty()).then(|| end.message.clone()),
         finished_at: Some(Time(at)),
         started_at: Some(Time(end.started_at.unwrap_or(at))),

@@ -163,7 +163,7 @@ async fn a_supervisor_plays_one_attempt_after_the_other_and_keeps_nothing() {
     let place = Place::new();
     place.objects.secret("login", &[("password", "s3cr3t-pass")]);
     let look = "ls -A /tmp /workspace /tekton/home /tekton/results /dev/shm /secret 2>/dev/null | grep -v :; \
-                pgrep -x sleep; cut -d' ' -f2 /proc/self/mounts | grep -c volume; cat /proc/1/stat 2>&1 | cut -d' ' -f22";
+                pgrep -x sleep; cut -d' ' -f2 /proc/self/mounts | grep -c memory/volumes; cat /proc/1/stat 2>&1 | cut -d' ' -f22";
     let leave = "touch /tmp/x /workspace/x /tekton/home/x /dev/shm/x; (setsid sleep 1000 &); echo s3cr3t-pass";
     let secret = json!({"secret": {"secretName": "login"}});
     let mut supervisors = std::collections::BTreeSet::new();

@@ -157,10 +157,7 @@ async fn what_is_not_there_is_named() {
             json!({"persistentVolumeClaim": {"claimName": "data"}}),
             "PersistentVolumeClaim \"data\"",
         ),
-        (
-            json!({"csi": {"driver": "x"}}),
-            "of a kind the process backend does not have",
-        ),
+        (json!({"csi": {"driver": "x"}}), "of a kind this backend does not have"),
     ];
     for (volume, expected) in cases {
         let refusal = place

@@ -22,6 +22,8 @@ pub(crate) enum Identity {
         /// The group.
         gid: u32,
     },
+    /// Nobody else than this process: a container engine has made what it sees.
+    Container,
 }
 
 impl fmt::Display for Identity {
@@ -29,6 +31,7 @@ impl fmt::Display for Identity {
         match self {
             Self::Full => formatter.write_str("full"),
             Self::Single { uid, gid } => write!(formatter, "{uid}:{gid}"),
+            Self::Container => formatter.write_str("container"),
         }
     }
 }
@@ -36,8 +39,10 @@ impl fmt::Display for Identity {
 impl Identity {
     /// Reads what [`fmt::Display`] wrote.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        if text == "full" {
-            return Some(Self::Full);
+        match text {
+            "full" => return Some(Self::Full),
+            "container" => return Some(Self::Container),
+            _ => {}
         }
         let (uid, gid) = text.split_once(':')?;
         Some(Self::Single {
@@ -52,8 +57,12 @@ impl Identity {
 /// One id may be mapped by the process itself; more only by one in the namespace above, which is
 /// `sandbox`.
 pub(super) fn lock(identity: &Identity, wire: &mut Wire) -> Result<(), Error> {
+    if *identity == Identity::Container {
+        return Ok(());
+    }
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).doing(|| "make the container's user namespace")?;
     match identity {
+        Identity::Container => Ok(()),
         Identity::Single { uid, gid } => {
             write_map("setgroups", "deny")?;
             write_map("gid_map", &format!("{gid} 0 1"))?;
@@ -75,7 +84,12 @@ mod tests {
 
     #[test]
     fn an_identity_comes_back_from_the_command_line() {
-        for identity in [Identity::Full, Identity::Single { uid: 1000, gid: 7 }] {
+        let identities = [
+            Identity::Full,
+            Identity::Single { uid: 1000, gid: 7 },
+            Identity::Container,
+        ];
+        for identity in identities {
             assert_eq!(Identity::parse(&identity.to_string()), Some(identity));
         }
         assert_eq!(Identity::parse("1000"), None);

@@ -28,7 +28,10 @@ pub(super) fn command(launch: &Launch) -> Result<Command, Error> {
         .split_first()
         .ok_or_else(|| Error::task("there is no command to run"))?;
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null());
+    if !launch.is_image {
+        command.env_clear();
+    }
     command.envs(
         launch
             .environment
@@ -49,12 +52,19 @@ pub(super) fn refuse(wire: &mut Wire, launch: &Launch, error: &std::io::Error) -
     let program = launch.argv.first().map_or("", String::as_str);
     let missing = is_missing(program, launch, error);
     let code = if missing { NOT_FOUND } else { NOT_RUN };
+    let place = if launch.is_image {
+        "in this image"
+    } else {
+        "on this host"
+    };
     let message = if !missing {
         format!("cannot run `{program}`: {error}")
     } else if program.contains('/') && Path::new(program).exists() {
-        format!("cannot run `{program}`: the interpreter it names is not on this host")
+        format!("cannot run `{program}`: the interpreter it names is not {place}")
+    } else if launch.is_image {
+        format!("cannot run `{program}`: there is no such program {place}; use an image that has it")
     } else {
-        format!("cannot run `{program}`: there is no such program on this host; install it, or give an absolute path")
+        format!("cannot run `{program}`: there is no such program {place}; install it, or give an absolute path")
     };
     wire.send(&Word::Failed {
         by_task: true,

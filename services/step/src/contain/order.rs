@@ -95,6 +95,8 @@ pub(crate) struct Launch {
     pub(crate) user: Option<u32>,
     /// Group, for root to choose.
     pub(crate) group: Option<u32>,
-    /// A sidecar's probe.
-    pub(crate) readiness: Option<Probe>,
+    /// What is asked of a sidecar, one after the other, before it counts as ready.
+    pub(crate) probes: Vec<Probe>,
+    /// The variables of this process are those of its image and stay.
+    pub(crate) is_image: bool,
 }

@@ -27,10 +27,12 @@ pub(super) fn run(wire: &mut Wire, launch: &Launch) -> Result<ExitCode, Error> {
         Ok(child) => Pid::from_raw(child.id().cast_signed()),
         Err(error) => return refuse(wire, launch, &error),
     };
-    let mut prober = launch
-        .readiness
-        .clone()
-        .map(|probe| Prober::new(probe, launch.clone(), Instant::now()));
+    let mut probes = launch.probes.iter();
+    let mut next_prober = || {
+        let probe = probes.next()?;
+        Some(Prober::new(probe.clone(), launch.clone(), Instant::now()))
+    };
+    let mut prober = next_prober();
     if prober.is_none() {
         wire.send(&Word::Ready)?;
     }
@@ -45,8 +47,10 @@ pub(super) fn run(wire: &mut Wire, launch: &Launch) -> Result<ExitCode, Error> {
             }
         }
         if prober.as_mut().is_some_and(|prober| prober.is_ready(Instant::now())) {
-            prober = None;
-            wire.send(&Word::Ready)?;
+            prober = next_prober();
+            if prober.is_none() {
+                wire.send(&Word::Ready)?;
+            }
         }
     }
 }

@@ -4,8 +4,10 @@ mod begin;
 mod copies;
 mod end;
 mod events;
+mod processes;
 mod running;
 mod steps;
+mod turns;
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use jiff::Timestamp;
 use nix::sys::signalfd::SignalFd;
 use tidemill_messages::CancelReason;
 use tidemill_messages::report::{ContainerReport, ReportBody};
-use tidemill_messages::sandbox::{Container, SOCKET, Sandbox, Source, Volume, Word};
+use tidemill_messages::sandbox::{Container, SOCKET, Sandbox, Source, UNSTARTED, Volume, Word};
 
 use super::Left;
 use super::contained::{Contained, Starting};
@@ -28,7 +30,7 @@ use super::mask::Masks;
 use super::memory::Memory;
 use super::outbox::Outbox;
 use super::results::Collector;
-use super::sweep;
+use super::rooms::Rooms;
 use crate::contain::{Build, Identity};
 use crate::error::{Doing, Error};
 use crate::process;
@@ -50,6 +52,8 @@ enum Phase {
     Waiting,
     /// Sidecars run, the first step waits for them.
     Sidecars,
+    /// The container of this step has not come in yet.
+    Turn(usize),
     /// This step runs.
     Step(usize),
     /// Everything has ended; its reports may still be on their way.
@@ -65,6 +69,12 @@ pub(super) struct Attempt {
     budget: Budget,
     outbox: Outbox,
     signals: SignalFd,
+    /// Where each container is one of an engine.
+    rooms: Option<Rooms>,
+    /// The step whose container is to be started, and whether the owner was told.
+    wanted: Option<(usize, bool)>,
+    /// A step whose container cannot be started, and why.
+    unplayable: Option<(usize, String)>,
     phase: Phase,
     /// A container's process that was started ahead.
     spare: Option<Starting>,
@@ -93,12 +103,27 @@ impl Attempt {
         memory: Memory,
         first: Starting,
     ) -> Result<(Self, UnixListener), Error> {
-        let signals = process::child_signals()?;
         let listener = Link::listen(&sandbox.directory)?;
         // It was started before these are mounted, and would not see them.
         let mounts_more = |volume: &Volume| matches!(volume.source, Source::Memory { .. });
         let spare = (!sandbox.volumes.iter().any(mounts_more)).then_some(first);
+        let attempt = Self::assemble(sandbox, identity, memory, spare)?;
+        Ok((attempt, listener))
+    }
+
+    /// The same without the listener; `spare` is a container's process that was started ahead.
+    pub(super) fn assemble(
+        sandbox: Sandbox,
+        identity: Identity,
+        memory: Memory,
+        spare: Option<Starting>,
+    ) -> Result<Self, Error> {
+        let signals = process::child_signals()?;
         let layout = Layout::make(&sandbox, memory)?;
+        let rooms = match sandbox.rooms.is_empty() {
+            true => None,
+            false => Some(Rooms::open(&sandbox.rooms)?),
+        };
         let masks = Rc::new(Masks::new(&sandbox.masked));
         let mut attempt = Self {
             budget: Budget::new(sandbox.limits.log_bytes),
@@ -109,6 +134,9 @@ impl Attempt {
             layout,
             masks,
             signals,
+            rooms,
+            wanted: None,
+            unplayable: None,
             phase: Phase::Waiting,
             spare,
             built: Vec::new(),
@@ -123,7 +151,7 @@ impl Attempt {
             ends: Vec::new(),
         };
         attempt.build_first()?;
-        Ok((attempt, listener))
+        Ok(attempt)
     }
 
     /// Builds the sidecars and the first step: one that cannot be built fails the attempt before
@@ -131,7 +159,11 @@ impl Attempt {
     fn build_first(&mut self) -> Result<(), Error> {
         let steps = self.sandbox.steps.len();
         let first = usize::from(steps > 0);
-        for position in (0..first).chain(steps..steps + self.sandbox.sidecars.len()) {
+        let positions = (0..first).chain(steps..steps + self.sandbox.sidecars.len());
+        if let Some(rooms) = &mut self.rooms {
+            rooms.wait_for(positions.clone())?;
+        }
+        for position in positions {
             let contained = self.build(position)?;
             self.built.push((position, contained));
         }
@@ -160,6 +192,12 @@ impl Attempt {
             mounts: self.layout.mounts(&self.sandbox, container)?,
             working_directory: working_directory(container),
         };
+        if let Some(rooms) = &mut self.rooms {
+            return match rooms.take(position) {
+                Some(starting) => starting.build(build),
+                None => Err(Error::task("its container ended before its program was run")),
+            };
+        }
         let apart = step.is_some_and(is_apart);
         if let Some(spare) = self.spare.take().filter(|spare| spare.is_apart() == apart) {
             match spare.build(build.clone()) {
@@ -178,12 +216,14 @@ impl Attempt {
         while !self.left {
             self.wait(&link)?;
             self.read_pipes();
-            let ended = sweep::reap()?;
+            let ended = self.ended()?;
             self.note(ended)?;
             self.hear_owner(&mut link)?;
             self.hear_sidecars()?;
+            self.take_turn()?;
             self.keep_time()?;
             self.send_logs(false)?;
+            self.tell_wanted(&mut link)?;
             link.speak(&mut self.outbox, Instant::now());
             if let Some(code) = self.abandoned(&link) {
                 return Ok(Left::Over(code));
@@ -196,7 +236,7 @@ impl Attempt {
     fn clear(mut self, link: Link) -> Result<Left, Error> {
         self.built.clear();
         self.spare = None;
-        sweep::end(&[])?;
+        self.end_all(&[])?;
         std::env::set_current_dir("/").doing(|| "leave the attempt's directory")?;
         self.layout.memory().clear()?;
         let again = link.into_wire()?;
@@ -216,7 +256,8 @@ impl Attempt {
         }
         // Nothing started: whoever comes next begins anew.
         if self.phase == Phase::Waiting {
-            return Some(ExitCode::SUCCESS);
+            let code = if self.is_container() { UNSTARTED } else { 0 };
+            return Some(ExitCode::from(code));
         }
         // Without its directory nobody can find the attempt any more.
         let is_lost = !Path::new(SOCKET).exists();

@@ -5,14 +5,13 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, open, openat2};
-use nix::sys::stat::Mode;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{Pid, pipe2};
 
 use crate::contain::{Build, Identity, Launch, Order, Word};
 use crate::error::{Doing, Error};
 use crate::process;
+use crate::room::open_copy;
 use crate::sandbox::memory::Memory;
 use crate::wire::Wire;
 
@@ -31,7 +30,7 @@ pub(super) struct Failed {
 }
 
 /// A container's process that does not know yet what it is for.
-pub(super) struct Starting {
+pub(crate) struct Starting {
     contained: Contained,
     /// Output and errors have pipes of their own.
     apart: bool,
@@ -39,7 +38,7 @@ pub(super) struct Starting {
 
 impl Starting {
     /// Starts it, with the mounts as they are now. `apart` gives output and errors pipes of their own.
-    pub(super) fn start(apart: bool, memory: &Memory) -> Result<Self, Error> {
+    pub(crate) fn start(apart: bool, memory: &Memory) -> Result<Self, Error> {
         let (ours, theirs) = UnixStream::pair().doing(|| "make a pair of sockets")?;
         let (output, output_end) = pipe()?;
         let mut pipes = vec![output];
@@ -50,8 +49,10 @@ impl Starting {
         } else {
             output_end.try_clone().doing(|| "copy the end of a pipe")?
         };
-        let place = memory.path().to_string_lossy().into_owned();
-        let role = ["contain".to_owned(), place];
+        let mut role = vec!["contain".to_owned()];
+        if memory.is_mounted() {
+            role.push(memory.path().to_string_lossy().into_owned());
+        }
         let child = process::again(&role, theirs.into(), Stdio::from(output_end), Stdio::from(error_end))?;
         let contained = Contained {
             pid: Pid::from_raw(child.id().cast_signed()),
@@ -69,6 +70,24 @@ impl Starting {
     /// Whether output and errors have pipes of their own.
     pub(super) fn is_apart(&self) -> bool {
         self.apart
+    }
+
+    /// Its process, and the socket and pipes to it, for another process to speak with it.
+    pub(crate) fn into_files(self) -> (Pid, Vec<OwnedFd>) {
+        let (stream, _) = self.contained.wire.into_parts();
+        let pipes = self.contained.pipes.into_iter().map(OwnedFd::from);
+        let files = std::iter::once(OwnedFd::from(stream)).chain(pipes).collect();
+        (self.contained.pid, files)
+    }
+
+    /// What [`Starting::into_files`] gave, in the other process; `pid` stands for the process there.
+    pub(super) fn from_files(pid: Pid, files: Vec<OwnedFd>) -> Option<Self> {
+        let mut files = files.into_iter();
+        let wire = Wire::new(UnixStream::from(files.next()?));
+        let pipes: Vec<File> = files.map(File::from).collect();
+        let apart = pipes.len() > 1;
+        let contained = Contained { pid, wire, pipes };
+        Some(Self { contained, apart })
     }
 
     /// Waits until it has built what it sees.
@@ -112,27 +131,7 @@ impl Contained {
 
     /// Opens a file for a copy of its output, where a path leads inside the container.
     pub(super) fn open_copy(&self, path: &str) -> Result<File, Error> {
-        let root = open(
-            format!("/proc/{}/root", self.pid).as_str(),
-            OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        )
-        .doing(|| "open the container's root")?;
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_APPEND | OFlag::O_NONBLOCK;
-        let how = OpenHow::new()
-            .flags(flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
-            .mode(Mode::from_bits_truncate(0o644))
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        match openat2(&root, path.trim_start_matches('/'), how) {
-            Ok(file) => Ok(File::from(file)),
-            Err(
-                errno @ (Errno::ENOENT | Errno::ENOTDIR | Errno::EISDIR | Errno::EACCES | Errno::ENXIO | Errno::ELOOP),
-            ) => Err(Error::task(format!(
-                "cannot copy the output to `{path}`: {}",
-                errno.desc()
-            ))),
-            Err(other) => Err(other).doing(|| format!("open `{path}` for a copy of the output")),
-        }
+        open_copy(&format!("/proc/{}/root", self.pid), path)
     }
 
     fn wait_built(&mut self, build: Build) -> Result<(), Error> {

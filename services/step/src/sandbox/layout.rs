@@ -3,9 +3,12 @@
 //! What may grow (`workspace`, `tmp-<container>`, `volume-<name>`) lies on the disk, with as few
 //! directories as possible: each costs as much as ten mounts. Tekton's small places and
 //! the files of Secrets lie in memory.
+//!
+//! In a container of an engine, Tekton's places are made where they are to be seen, and the volumes are the
+//! engine's.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use tidemill_messages::sandbox::{Container, File, Program, Sandbox, Source, Volume};
@@ -31,9 +34,14 @@ impl Layout {
             directory: sandbox.directory.clone(),
             memory,
         };
-        make(&sandbox.directory.join("workspace"), OPEN)?;
-        if is_home_mentioned(sandbox) {
-            make(&sandbox.directory.join(DISK_HOME), OPEN)?;
+        if layout.memory.is_mounted() {
+            make(&sandbox.directory.join("workspace"), OPEN)?;
+            if is_home_mentioned(sandbox) {
+                make(&sandbox.directory.join(DISK_HOME), OPEN)?;
+            }
+        } else {
+            layout.memory.make_places()?;
+            open_to(Path::new("/workspace"), sandbox.volume_group)?;
         }
         let containers = sandbox.steps.iter().map(|step| &step.container);
         let containers = containers.chain(sandbox.sidecars.iter().map(|sidecar| &sidecar.container));
@@ -41,7 +49,7 @@ impl Layout {
             layout.make_container(position, container)?;
         }
         for volume in &sandbox.volumes {
-            layout.make_volume(volume)?;
+            layout.make_volume(volume, sandbox.volume_group)?;
         }
         Ok(layout)
     }
@@ -76,6 +84,9 @@ impl Layout {
 
     /// The mounts of a container with the places of their volumes.
     pub(super) fn mounts(&self, sandbox: &Sandbox, container: &Container) -> Result<Vec<Bound>, Error> {
+        if !self.memory.is_mounted() {
+            return Ok(Vec::new());
+        }
         let bound = container.mounts.iter().map(|mount| {
             let volume = sandbox.volumes.iter().find(|volume| volume.name == mount.volume);
             let volume = volume.ok_or_else(|| {
@@ -99,14 +110,16 @@ impl Layout {
         match &volume.source {
             Source::Empty => self.directory.join(format!("volume-{}", volume.name)),
             Source::Memory { .. } | Source::Files(_) => self.memory.path().join("volumes").join(&volume.name),
-            Source::Directory(path) | Source::HostPath(path) => path.clone(),
+            Source::Directory(path) | Source::HostPath(path) | Source::Mounted(path) => path.clone(),
         }
     }
 
     fn make_container(&self, position: usize, container: &Container) -> Result<(), Error> {
         let memory = self.memory.path();
-        make(&self.directory.join(format!("tmp-{position}")), 0o1777)?;
-        make(&memory.join(format!("creds/{position}")), OPEN)?;
+        if self.memory.is_mounted() {
+            make(&self.directory.join(format!("tmp-{position}")), 0o1777)?;
+            make(&memory.join(format!("creds/{position}")), OPEN)?;
+        }
         let run = memory.join(format!("tekton/run/{position}"));
         for part in ["", "status", "status/results"] {
             make(&run.join(part), OPEN)?;
@@ -122,9 +135,10 @@ impl Layout {
         Ok(())
     }
 
-    fn make_volume(&self, volume: &Volume) -> Result<(), Error> {
+    fn make_volume(&self, volume: &Volume, group: Option<u32>) -> Result<(), Error> {
         let place = self.place(volume);
         match &volume.source {
+            Source::Mounted(path) => open_to(path, group),
             Source::Empty => make(&place, OPEN),
             Source::Memory { limit_bytes } => {
                 make(&place, OPEN)?;
@@ -138,6 +152,46 @@ impl Layout {
             }
         }
     }
+}
+
+/// Lets any user write in a volume of an engine, which makes it for root alone; with a group, lets that
+/// group use all that is in it. A volume that somebody has opened already is left as it is.
+fn open_to(path: &Path, group: Option<u32>) -> Result<(), Error> {
+    make(path, OPEN)?;
+    let found = fs::metadata(path).doing(|| format!("look at {}", path.display()))?;
+    if found.is_dir() && found.permissions().mode() & 0o777 == 0o755 && found.uid() == 0 {
+        let mode = Permissions::from_mode(OPEN);
+        fs::set_permissions(path, mode).doing(|| format!("set the mode of {}", path.display()))?;
+    }
+    match group {
+        Some(group) if found.gid() != group => give(path, group, found.dev()),
+        _ => Ok(()),
+    }
+}
+
+/// Gives a tree to a group, as Kubernetes does: readable and writable, new files get the group too. What is
+/// mounted below it is another volume's.
+fn give(path: &Path, group: u32, device: u64) -> Result<(), Error> {
+    let found = fs::symlink_metadata(path).doing(|| format!("look at {}", path.display()))?;
+    if found.dev() != device {
+        return Ok(());
+    }
+    lchown(path, None, Some(group)).doing(|| format!("give {} to group {group}", path.display()))?;
+    if found.is_symlink() {
+        return Ok(());
+    }
+    let more = if found.is_dir() { 0o2770 } else { 0o660 };
+    let mode = Permissions::from_mode(found.permissions().mode() | more);
+    fs::set_permissions(path, mode).doing(|| format!("set the mode of {}", path.display()))?;
+    if found.is_dir() {
+        for entry in fs::read_dir(path)
+            .doing(|| format!("list {}", path.display()))?
+            .flatten()
+        {
+            give(&entry.path(), group, device)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a container may know `/tekton/home`, and put there what is too large for the memory.

@@ -85,7 +85,9 @@ impl Link {
     }
 
     /// Takes new owners; the last one that knocked stays, and hears `greeting` and all that is not stored.
-    pub(super) fn accept(&mut self, outbox: &mut Outbox, greeting: &Word) -> Result<(), Error> {
+    /// Whether there is a new one.
+    pub(super) fn accept(&mut self, outbox: &mut Outbox, greeting: &Word) -> Result<bool, Error> {
+        let mut is_new = false;
         while let Ok((stream, _)) = self.listener.accept() {
             stream.set_nonblocking(true).doing(|| "make the socket non-blocking")?;
             outbox.rewind();
@@ -94,6 +96,15 @@ impl Link {
                 reader: frame::Reader::default(),
                 unsent: frame::encode(greeting).map_err(Error::Wire)?,
             });
+            is_new = true;
+        }
+        Ok(is_new)
+    }
+
+    /// Says a word that is no report; without an owner it is for nobody.
+    pub(super) fn say(&mut self, word: &Word) -> Result<(), Error> {
+        if let Some(owner) = &mut self.owner {
+            owner.unsent.extend(frame::encode(word).map_err(Error::Wire)?);
         }
         Ok(())
     }

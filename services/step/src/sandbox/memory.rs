@@ -3,6 +3,8 @@
 //! It is a file system that only the attempt's processes have: fast, never on the disk, and gone with the
 //! last of them. It is made before the attempt is known, so that the first container's process, which
 //! sees the mounts as they were when it came into being, can be started ahead too.
+//!
+//! In a container of an engine there is none: Tekton's places are made where they are to be seen.
 
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::Write;
@@ -17,13 +19,11 @@ use crate::error::{Doing, Error};
 const BYTES: u64 = 128 << 20;
 /// Directories any user of a container may write, as Kubernetes makes them.
 pub(super) const OPEN: u32 = 0o777;
+/// What only the supervisor needs.
+const OWN: [&str; 4] = ["root", "creds", "hidden", "volumes"];
 /// What only the attempt's own processes fill.
-const CLOSED: [&str; 11] = [
-    "root",
+const CLOSED: [&str; 7] = [
     "tekton",
-    "creds",
-    "hidden",
-    "volumes",
     "tekton/steps",
     "tekton/scripts",
     "tekton/bin",
@@ -34,23 +34,48 @@ const CLOSED: [&str; 11] = [
 const WRITABLE: [&str; 3] = ["tekton/results", "tekton/artifacts", "tekton/home"];
 
 /// The file system, laid out as a container's process expects it.
-pub(super) struct Memory {
+pub(crate) struct Memory {
     place: PathBuf,
+    is_mounted: bool,
 }
 
 impl Memory {
     /// Mounts it over `place`, an empty directory that all supervisors use, each in its own namespace.
     pub(super) fn make(place: &Path) -> Result<Self, Error> {
         mount_at(place, BYTES, 0o755)?;
-        for name in CLOSED {
+        for name in OWN {
             make(&place.join(name), 0o755)?;
         }
-        for name in WRITABLE {
-            make(&place.join(name), OPEN)?;
+        let memory = Self {
+            place: place.to_owned(),
+            is_mounted: true,
+        };
+        memory.make_places()?;
+        Ok(memory)
+    }
+
+    /// None: this process is in a container of an engine, whose root is the place of everything.
+    pub(crate) fn of_container() -> Self {
+        Self {
+            place: PathBuf::from("/"),
+            is_mounted: false,
         }
-        write(&place.join("tekton/downward/ready"), b"READY", 0o644)?;
-        let place = place.to_owned();
-        Ok(Self { place })
+    }
+
+    /// Makes what lies below `/tekton`, for all containers.
+    pub(super) fn make_places(&self) -> Result<(), Error> {
+        for name in CLOSED {
+            make(&self.place.join(name), 0o755)?;
+        }
+        for name in WRITABLE {
+            make(&self.place.join(name), OPEN)?;
+        }
+        write(&self.place.join("tekton/downward/ready"), b"READY", 0o644)
+    }
+
+    /// Whether a container's process has to build what it sees.
+    pub(super) fn is_mounted(&self) -> bool {
+        self.is_mounted
     }
 
     /// Where it is.
@@ -60,6 +85,9 @@ impl Memory {
 
     /// Takes it away, when nothing runs in it any more.
     pub(super) fn clear(&self) -> Result<(), Error> {
+        if !self.is_mounted {
+            return Ok(());
+        }
         umount2(&self.place, MntFlags::MNT_DETACH).doing(|| "take an attempt's memory away")
     }
 }

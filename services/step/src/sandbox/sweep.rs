@@ -22,10 +22,10 @@ const ROUNDS: usize = 200;
 const EVERYBODY: Pid = Pid::from_raw(-1);
 
 /// Children that ended, with their exit codes.
-pub(super) type Ended = Vec<(Pid, i32)>;
+pub(crate) type Ended = Vec<(Pid, i32)>;
 
 /// Takes notice of the children that have ended.
-pub(super) fn reap() -> Result<Ended, Error> {
+pub(crate) fn reap() -> Result<Ended, Error> {
     let mut ended = Vec::new();
     while let Some(next) = wait(Some(WaitPidFlag::WNOHANG))? {
         ended.extend(next);
@@ -34,7 +34,7 @@ pub(super) fn reap() -> Result<Ended, Error> {
 }
 
 /// Ends all processes but those below `spared`, and waits until they are gone.
-pub(super) fn end(spared: &[Pid]) -> Result<Ended, Error> {
+pub(crate) fn end(spared: &[Pid]) -> Result<Ended, Error> {
     let mut ended = Vec::new();
     let mut stopped = HashSet::new();
     for _ in 0..ROUNDS {
@@ -64,7 +64,7 @@ pub(super) fn end(spared: &[Pid]) -> Result<Ended, Error> {
 }
 
 /// Asks every process to end.
-pub(super) fn ask_all() {
+pub(crate) fn ask_all() {
     signal(EVERYBODY, Signal::SIGTERM);
 }
 

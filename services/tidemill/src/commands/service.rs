@@ -33,11 +33,11 @@ pub(crate) struct Planner {
 
 /// Run a runner
 #[derive(Debug, Args)]
-#[command(before_help = "Example: tidemill runner --nats nats://127.0.0.1:4222")]
+#[command(before_help = "Example: tidemill runner --nats nats://127.0.0.1:4222 --backend docker")]
 pub(crate) struct Runner {
-    /// Take the tasks of this backend alone: process, kubernetes [default: of all that work here]
-    #[arg(long, value_name = "BACKEND", value_parser = ["process", "kubernetes"])]
-    backend: Option<String>,
+    /// Where tasks are played; may be given more than once [default: all that work here]
+    #[arg(long = "backend", value_name = "NAME", value_parser = crate::server::BACKENDS)]
+    backends: Vec<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -91,7 +91,7 @@ impl Runner {
         self.common
             .open(global, "runner")
             .await?
-            .runner(self.backend.as_deref())
+            .runner(&self.backends)
             .await?
             .until_told()
             .await

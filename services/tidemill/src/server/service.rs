@@ -78,18 +78,18 @@ impl Service {
         Ok(self)
     }
 
-    /// With a runner, of all backends there are or of this one.
-    pub(crate) async fn runner(mut self, only: Option<&str>) -> Result<Self, Error> {
+    /// With a runner, of the `wanted` backends, or of all that work here.
+    pub(crate) async fn runner(mut self, wanted: &[String]) -> Result<Self, Error> {
         self.state.create()?;
         self.objects.ready().await.map_err(Error::service("objects"))?;
         let settings = self.settings.runner(&self.state);
-        let mut backends = Backends::find(&settings, &self.bus, &self.objects, &self.nats, only).await;
-        backends.must_be_some()?;
-        say::line(&format!(
-            "backends: {} ({})",
-            backends.names(),
-            backends.missing.join("; ")
-        ));
+        let mut backends = Backends::find(&settings, &self.bus, &self.objects, &self.nats, wanted).await;
+        backends.must_be(wanted)?;
+        let missing = match backends.missing.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", backends.missing.join("; ")),
+        };
+        say::line(&format!("backends: {}{missing}", backends.names()));
         let mut settings = self.settings.runner(&self.state);
         if backends.are_elsewhere() && settings.slots == tidemill_runner::Settings::default().slots {
             settings.slots = SLOTS_ELSEWHERE;

@@ -31,9 +31,21 @@ pub(crate) struct Settings {
 struct Streams {
     /// What all streams together may hold. Default: 26.75 GiB, or what a private server has room for.
     store: Option<Size>,
+    /// Servers that hold each stream, on a nats-server of one's own: 1, or 3 where there are three. Default 1.
+    replicas: Option<usize>,
 }
 
-impl tidemill_settings::Settings for Streams {}
+impl tidemill_settings::Settings for Streams {
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        match self.replicas {
+            None | Some(1 | 3 | 5) => Vec::new(),
+            Some(other) => vec![(
+                "replicas",
+                format!("{other} cannot decide by majority; expected 1, 3 or 5"),
+            )],
+        }
+    }
+}
 
 impl Settings {
     /// Reads all layers; `file` must be there, the state directory's own may be missing.
@@ -83,10 +95,12 @@ impl Settings {
 
     /// The streams' limits, no larger than `limits`.
     pub(crate) fn limits(&self, limits: &Limits) -> Limits {
-        match self.streams.store {
+        let mut limits = match self.streams.store {
             Some(store) => limits.clone().fitting(store.bytes()),
             None => limits.clone(),
-        }
+        };
+        limits.replicas = self.streams.replicas.unwrap_or(limits.replicas);
+        limits
     }
 
     /// The webhooks'; sealed with the state directory's key unless the settings have one.

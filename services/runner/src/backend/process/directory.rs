@@ -20,8 +20,7 @@ use tidemill_messages::sandbox::{LAST_WORDS, NAME, Name, ProcessIdentity};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::place;
-use crate::backend::Error;
+use crate::backend::{Error, place};
 use crate::identity::boot_id;
 
 /// Time in which a process that has closed its sockets is gone.

@@ -4,21 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use tidemill_messages::plan::Plan;
-use tidemill_messages::report::{Answer, ContainerReport, Failure, Report, ReportBody, WrittenResult};
+use tidemill_messages::report::{Answer, Report};
 use tidemill_messages::sandbox::{Order, Word};
-use tidemill_messages::{AttemptKey, AttemptOutcome, CancelReason};
+use tidemill_messages::{AttemptKey, CancelReason};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::IMAGE_ID;
 use super::directory::Directory;
-use super::link::{Ear, Link, Mouth};
 use super::start::{Free, Supervisor, Supervisors};
+use crate::backend::ending::Ending;
+use crate::backend::link::{Ear, Link, Mouth};
 use crate::backend::{Error, Event, Play, Playing};
-use crate::outcome::{End, Progress};
 
 /// Longest wait for a supervisor to forget an attempt before it is ended instead.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
@@ -82,7 +81,14 @@ impl Played {
         self.mouth.send(&Order::Answer(Answer::Leave)).await.ok()?;
         let mut link = Link::of(ear, self.mouth)?;
         match tokio::time::timeout(LEAVE_LIMIT, link.receive()).await {
-            Ok(Ok(Some(Word::Free { .. }))) => link.into_free(self.supervisor),
+            Ok(Ok(Some(Word::Free { .. }))) => {
+                let (stream, reader) = link.into_std()?;
+                Some(Free {
+                    stream,
+                    reader,
+                    supervisor: self.supervisor,
+                })
+            }
             _ => None,
         }
     }
@@ -152,54 +158,13 @@ impl Listener {
     }
 
     fn event(&self, report: Report) -> Event {
-        let at = report.at;
-        match report.body {
-            ReportBody::Finished {
-                containers,
-                results,
-                failure,
-                killed,
-            } => Event::Finished(Box::new(self.outcome(
-                at,
-                &containers,
-                &results,
-                failure.as_ref(),
-                killed,
-            ))),
-            _ => Event::Report(report),
-        }
-    }
-
-    /// The last report alone tells everything, so that an owner who heard nothing before knows it too.
-    fn outcome(
-        &self,
-        at: Timestamp,
-        containers: &[ContainerReport],
-        results: &[WrittenResult],
-        failure: Option<&Failure>,
-        cancelled: Option<CancelReason>,
-    ) -> AttemptOutcome {
-        let mut progress = Progress::new(&self.pod, self.plan.clone());
-        for ContainerReport { container, end, at } in containers {
-            if let Some(started_at) = end.started_at {
-                progress.started(started_at);
-                let container = container.clone();
-                progress.take(started_at, &ReportBody::ContainerStarted { container });
+        match Ending::of(report) {
+            Ok(ending) => {
+                let image = |_: &str| IMAGE_ID.to_owned();
+                Event::Finished(Box::new(ending.outcome(&self.pod, self.plan.clone(), image)))
             }
-            let (container, end) = (container.clone(), end.clone());
-            progress.take(*at, &ReportBody::ContainerFinished { container, end });
+            Err(report) => Event::Report(*report),
         }
-        let end = End {
-            cancelled,
-            failure,
-            results,
-        };
-        let mut outcome = progress.outcome(at, end);
-        outcome
-            .steps
-            .iter_mut()
-            .for_each(|step| step.image_id = IMAGE_ID.to_owned());
-        outcome
     }
 
     /// The socket has closed. If the supervisor is alive it has another owner by now, and what becomes of

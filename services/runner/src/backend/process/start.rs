@@ -13,8 +13,8 @@ use tidemill_messages::frame;
 use tidemill_messages::sandbox::{ProcessIdentity, Word};
 use tokio::task::spawn_blocking;
 
-use super::place;
-use crate::backend::Error;
+use crate::backend::link::Link;
+use crate::backend::{Error, place};
 
 const BINARY: &str = "tidemill-step";
 /// Age at which a supervisor gets no further attempt: it sees the host's mounts as they were when it
@@ -27,8 +27,8 @@ const BURST: Duration = Duration::from_secs(5);
 /// Longest time a supervisor may take to come into being.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// Where the step binary is: the setting, else beside the running binary, else on `PATH`.
-pub(super) fn step_binary(setting: Option<&Path>) -> Result<PathBuf, Error> {
+/// Where the step binary is: the setting `name`, else beside the running binary, else on `PATH`.
+pub(in crate::backend) fn find_step_binary(setting: Option<&Path>, name: &str) -> Result<PathBuf, Error> {
     let beside = std::env::current_exe()
         .ok()
         .and_then(|own| Some(own.parent()?.join(BINARY)));
@@ -41,7 +41,7 @@ pub(super) fn step_binary(setting: Option<&Path>) -> Result<PathBuf, Error> {
         None => beside.into_iter().chain(on_path).collect(),
     };
     let found = candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
-        place(format!("find {BINARY}"))("put it beside the running binary or on PATH, or set process.step-binary")
+        place(format!("find {BINARY}"))(format!("put it beside the running binary or on PATH, or set {name}"))
     });
     std::path::absolute(found?).map_err(place(format!("find {BINARY}")))
 }
@@ -69,6 +69,13 @@ pub(super) struct Free {
     pub(super) reader: frame::Reader,
     /// Who it is.
     pub(super) supervisor: Supervisor,
+}
+
+impl Free {
+    /// The link to it.
+    pub(super) fn into_link(self) -> Result<Link, Error> {
+        Link::new(self.stream, self.reader)
+    }
 }
 
 /// A supervisor.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use tidemill_messages::report::ReportBody;
-use tidemill_messages::sandbox::{Container, NAME, Probe, Variable};
+use tidemill_messages::sandbox::{Container, NAME, Probe};
 
 use super::running::{Copied, Running};
 use super::{Attempt, Phase, working_directory};
@@ -21,8 +21,10 @@ impl Attempt {
         if self.phase != Phase::Waiting {
             return Ok(());
         }
-        let mark = Permissions::from_mode(0o400);
-        fs::set_permissions(NAME, mark).doing(|| format!("mark {NAME}"))?;
+        if !self.is_container() {
+            let mark = Permissions::from_mode(0o400);
+            fs::set_permissions(NAME, mark).doing(|| format!("mark {NAME}"))?;
+        }
         self.phase = Phase::Sidecars;
         let steps = self.sandbox.steps.len();
         for position in steps..steps + self.sandbox.sidecars.len() {
@@ -31,8 +33,8 @@ impl Attempt {
             };
             let sidecar = &self.sandbox.sidecars[position - steps];
             let argv = self.layout.argv(position, &sidecar.container)?;
-            let readiness = sidecar.readiness.clone();
-            let launch = launch(&self.sandbox.environment, &sidecar.container, argv, readiness);
+            let probes = sidecar.probes.clone();
+            let launch = self.launch_of(&sidecar.container, argv, probes);
             let running = self.launch(position, contained, launch, Copied::new())?;
             self.sidecars.push(running);
         }
@@ -70,6 +72,20 @@ impl Attempt {
         Some(self.built.swap_remove(index).1)
     }
 
+    /// How to run a container's program, with the variables every container gets.
+    pub(super) fn launch_of(&self, container: &Container, argv: Vec<String>, probes: Vec<Probe>) -> Launch {
+        let host = &self.sandbox.environment;
+        Launch {
+            argv,
+            environment: host.iter().chain(&container.environment).cloned().collect(),
+            working_directory: working_directory(container),
+            user: container.user,
+            group: container.group,
+            probes,
+            is_image: self.identity == Identity::Container,
+        }
+    }
+
     /// Launches a container's program and reports it. Without `copied` pipes there are no copies.
     pub(super) fn launch(
         &mut self,
@@ -98,18 +114,6 @@ impl Attempt {
             ready: false,
             code: None,
         })
-    }
-}
-
-/// How to run a container's program, with the variables every container gets.
-pub(super) fn launch(host: &[Variable], container: &Container, argv: Vec<String>, readiness: Option<Probe>) -> Launch {
-    Launch {
-        argv,
-        environment: host.iter().chain(&container.environment).cloned().collect(),
-        working_directory: working_directory(container),
-        user: container.user,
-        group: container.group,
-        readiness,
     }
 }
 

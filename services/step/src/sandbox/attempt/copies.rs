@@ -7,6 +7,7 @@ use tidemill_messages::sandbox::Step;
 use super::running::Copied;
 use crate::error::{Doing, Error};
 use crate::sandbox::contained::Contained;
+use crate::sandbox::rooms::Rooms;
 
 /// Whether a step's output and errors need pipes of their own.
 pub(super) fn is_apart(step: &Step) -> bool {
@@ -14,7 +15,12 @@ pub(super) fn is_apart(step: &Step) -> bool {
 }
 
 /// Opens the files a step's output is copied to, one for both if they are the same.
-pub(super) fn open_copies(step: &Step, contained: &mut Contained) -> Result<Copied, Error> {
+pub(super) fn open_copies(
+    step: &Step,
+    contained: &mut Contained,
+    room: Option<(&mut Rooms, usize)>,
+) -> Result<Copied, Error> {
+    let mut room = room;
     let paths = [&step.stdout_path, &step.stderr_path];
     let mut copied = Copied::new();
     if paths.iter().all(|path| path.is_none()) {
@@ -26,7 +32,10 @@ pub(super) fn open_copies(step: &Step, contained: &mut Contained) -> Result<Copi
             (None, _) => Vec::new(),
             (Some(path), Some((same, file))) if same == path => vec![clone(file)?],
             (Some(path), _) => {
-                let file = contained.open_copy(path)?;
+                let file = match &mut room {
+                    Some((rooms, position)) => rooms.open_copy(*position, path)?,
+                    None => contained.open_copy(path)?,
+                };
                 first = Some((path.clone(), clone(&file)?));
                 vec![file]
             }

@@ -1,7 +1,6 @@
 //! The end of an attempt.
 
 use jiff::Timestamp;
-use nix::sys::signal::{Signal, kill};
 use tidemill_messages::CancelReason;
 use tidemill_messages::report::{ContainerEnd, ContainerReport, ReportBody};
 use tidemill_resources::task_run::TerminationReason;
@@ -9,8 +8,8 @@ use tidemill_resources::task_run::TerminationReason;
 use super::begin::after_ms;
 use super::running::{Running, words};
 use super::{Attempt, Phase};
-use crate::error::{Doing, Error};
-use crate::sandbox::sweep::{self, Ended};
+use crate::error::Error;
+use crate::sandbox::sweep::Ended;
 
 impl Attempt {
     /// Ends everything because the runner says so: at once, or asking first where there is a grace.
@@ -23,7 +22,7 @@ impl Attempt {
         if grace_ms == 0 || self.step.is_none() {
             return self.kill_now();
         }
-        sweep::ask_all();
+        self.ask_all();
         self.kill_at = Some(after_ms(grace_ms));
         Ok(())
     }
@@ -31,13 +30,14 @@ impl Attempt {
     /// Ends what a kill has asked to end.
     pub(super) fn kill_now(&mut self) -> Result<(), Error> {
         self.kill_at = None;
-        if let Some(step) = &self.step {
-            if step.code.is_none() {
-                kill(step.contained.pid, Signal::SIGKILL).doing(|| "end a step")?;
-            }
+        if self.step.is_some() {
+            self.kill_step()?;
             return self.end_step();
         }
-        self.next_step(0)
+        match self.phase {
+            Phase::Turn(position) => self.next_step(position),
+            _ => self.next_step(0),
+        }
     }
 
     /// Ends the sidecars, collects the results and says how it all ended.
@@ -50,7 +50,7 @@ impl Attempt {
             .iter()
             .map(|sidecar| alone && sidecar.code.is_some())
             .collect();
-        let ended = sweep::end(&[])?;
+        let ended = self.end_all(&[])?;
         self.note_sidecars(&ended);
         let mut containers = std::mem::take(&mut self.ends);
         for (sidecar, by_itself) in std::mem::take(&mut self.sidecars).into_iter().zip(by_themselves) {
@@ -86,7 +86,7 @@ impl Attempt {
             },
             message: refusal.unwrap_or_else(|| words(code)),
             results: Vec::new(),
-            out_of_memory: false,
+            out_of_memory: by_itself && code == 137 && self.is_out_of_memory(sidecar.position),
         };
         let container = self.container(sidecar.position).name.clone();
         let report = ContainerReport {

@@ -31,6 +31,9 @@ impl Attempt {
             };
             files.push(PollFd::new(owner, read | write));
         }
+        if let Some(rooms) = &self.rooms {
+            files.extend(rooms.files().map(|file| PollFd::new(file, read)));
+        }
         if self.outbox.has_room() {
             let pipes = self
                 .step
@@ -100,11 +103,17 @@ impl Attempt {
                 Answer::Start => self.start()?,
                 Answer::Kill { reason } => self.kill(reason)?,
                 // A runner that wants more than this ends the process, and with it all others, from outside.
+                Answer::Unplayable { container, message } => self.refuse_container(&container, message),
                 Answer::Leave => self.left |= matches!(self.phase, Phase::Waiting | Phase::Finished),
             }
         }
         let greeting = self.greeting();
-        link.accept(&mut self.outbox, &greeting)
+        if link.accept(&mut self.outbox, &greeting)?
+            && let Some(word) = self.wanted_word(true)?
+        {
+            link.say(&word)?;
+        }
+        Ok(())
     }
 
     /// Does what is due.

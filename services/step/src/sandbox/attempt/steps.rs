@@ -3,25 +3,32 @@
 use std::fs;
 
 use jiff::Timestamp;
-use nix::sys::signal::{Signal, kill};
 use tidemill_messages::CancelReason;
 use tidemill_messages::report::{ContainerEnd, ContainerReport, ReportBody};
 use tidemill_messages::sandbox::Variable;
 use tidemill_resources::task_run::TerminationReason;
 
-use super::begin::{after_ms, launch};
+use super::begin::after_ms;
 use super::copies::{is_apart, open_copies};
 use super::running::{never, words};
 use super::{Attempt, Phase};
 use crate::contain::Launch;
-use crate::error::{Doing, Error};
+use crate::error::Error;
 use crate::process::NOT_RUN;
 use crate::sandbox::contained::Starting;
 use crate::sandbox::guard;
 use crate::sandbox::layout::Layout;
 use crate::sandbox::results::{Content, read};
 use crate::sandbox::substitute::Results;
-use crate::sandbox::sweep;
+
+/// What became of a step whose turn it was.
+enum Turn {
+    Taken,
+    /// Its guards do not hold.
+    Skipped,
+    /// Its container has not come in.
+    Waits,
+}
 
 impl Attempt {
     /// Starts the step at `from`, or the first after it that is not skipped; after the last, the end.
@@ -32,8 +39,8 @@ impl Attempt {
                 continue;
             }
             match self.start_step(position) {
-                Ok(true) => return Ok(()),
-                Ok(false) => self.report_end(position, never(TerminationReason::Skipped, 0, String::new()))?,
+                Ok(Turn::Taken | Turn::Waits) => return Ok(()),
+                Ok(Turn::Skipped) => self.report_end(position, never(TerminationReason::Skipped, 0, String::new()))?,
                 Err(error) => self.refuse_step(position, &error)?,
             }
         }
@@ -50,28 +57,33 @@ impl Attempt {
         }
     }
 
-    /// Launches a step; false if its guards do not hold.
-    fn start_step(&mut self, position: usize) -> Result<bool, Error> {
+    /// Launches a step, unless its guards do not hold or its container is not there.
+    fn start_step(&mut self, position: usize) -> Result<Turn, Error> {
         let Some(launch) = self.decide(position)? else {
-            return Ok(false);
+            return Ok(Turn::Skipped);
         };
+        if self.must_wait(position)? {
+            return Ok(Turn::Waits);
+        }
         let mut contained = match self.take_built(position) {
             Some(contained) => contained,
             None => self.build(position)?,
         };
         let step = &self.sandbox.steps[position];
-        let copied = open_copies(step, &mut contained)?;
+        let copied = open_copies(step, &mut contained, self.rooms.as_mut().map(|rooms| (rooms, position)))?;
         self.deadline = step.timeout_ms.filter(|limit| *limit > 0).map(after_ms);
         self.timed_out = false;
         self.step = Some(self.launch(position, contained, launch, copied)?);
         self.phase = Phase::Step(position);
         self.start_ahead(position + 1)?;
-        Ok(true)
+        Ok(Turn::Taken)
     }
 
     /// Starts the process of the step after this one while this one runs.
     fn start_ahead(&mut self, position: usize) -> Result<(), Error> {
-        if let Some(step) = self.sandbox.steps.get(position) {
+        if position < self.sandbox.steps.len() && self.rooms.is_some() {
+            self.want(position);
+        } else if let Some(step) = self.sandbox.steps.get(position) {
             self.spare = Some(Starting::start(is_apart(step), self.layout.memory())?);
         }
         Ok(())
@@ -85,7 +97,7 @@ impl Attempt {
                 return Ok(None);
             }
             let argv = results.texts(&self.layout.argv(position, &step.container)?)?;
-            let mut launch = launch(&self.sandbox.environment, &step.container, argv, None);
+            let mut launch = self.launch_of(&step.container, argv, Vec::new());
             let known = self.sandbox.environment.len();
             for Variable { value, .. } in &mut launch.environment[known..] {
                 *value = results.text(value)?;
@@ -119,7 +131,10 @@ impl Attempt {
             Some(_) => Vec::new(),
             None => self.processes_beside().collect(),
         };
-        let ended = sweep::end(&spared)?;
+        let ended = match self.killed {
+            Some(_) => self.end_all(&spared)?,
+            None => self.end_rest(&spared)?,
+        };
         let own = ended
             .iter()
             .find(|(pid, _)| *pid == running.contained.pid)
@@ -174,6 +189,8 @@ impl Attempt {
                 refusal.clone().unwrap_or_else(|| words(code)),
             )
         };
+        let is_killed = code == 137 && self.killed.is_none() && !self.timed_out;
+        let out_of_memory = is_killed && self.is_out_of_memory(running.position);
         self.failed |= !matches!(reason, TerminationReason::Completed | TerminationReason::Continued);
         if step.continue_on_error && !self.failed {
             let kept = fs::write(
@@ -189,7 +206,7 @@ impl Attempt {
             reason,
             message,
             results: Vec::new(),
-            out_of_memory: false,
+            out_of_memory,
         };
         (end, line)
     }
@@ -209,9 +226,7 @@ impl Attempt {
     /// The step that runs has had its time.
     pub(super) fn time_out_step(&mut self) -> Result<(), Error> {
         self.timed_out = true;
-        if let Some(step) = &self.step {
-            kill(step.contained.pid, Signal::SIGKILL).doing(|| "end a step over its time limit")?;
-        }
+        self.kill_step()?;
         self.end_step()
     }
 

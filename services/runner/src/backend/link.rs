@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::time::Instant;
+use std::path::Path;
 
 use serde::Serialize;
 use tidemill_messages::frame;
@@ -10,10 +10,7 @@ use tidemill_messages::sandbox::{SOCKET, Word};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::directory::Directory;
-use super::place;
-use super::start::{Free, Supervisor};
-use crate::backend::Error;
+use super::{Error, place};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -36,34 +33,25 @@ pub(super) struct Mouth {
 }
 
 impl Link {
-    /// To a supervisor that is free.
-    pub(super) fn new(free: Free) -> Result<Self, Error> {
-        let stream = free.stream;
+    /// Over a socket that is connected; what was read ahead of it is in `reader`.
+    pub(super) fn new(stream: std::os::unix::net::UnixStream, reader: frame::Reader) -> Result<Self, Error> {
         stream
             .set_nonblocking(true)
             .map_err(place("use the supervisor's socket"))?;
         let stream = UnixStream::from_std(stream).map_err(place("use the supervisor's socket"))?;
-        Ok(Self {
-            stream,
-            reader: free.reader,
-        })
+        Ok(Self { stream, reader })
     }
 
-    /// To the supervisor of an attempt that goes on; `None` if none listens.
-    pub(super) async fn connect(directory: &Directory) -> Option<(Self, Supervisor)> {
-        let supervisor = Supervisor {
-            identity: directory.supervisor()?,
-            born: Instant::now(),
-        };
+    /// To the supervisor that listens in `directory`; `None` if none does.
+    pub(super) async fn connect(directory: &Path) -> Option<Self> {
         // The path of a Unix socket holds 107 bytes; this one is short wherever the directory is.
-        let held = File::open(directory.path()).ok()?;
+        let held = File::open(directory).ok()?;
         let path = format!("/proc/self/fd/{}/{SOCKET}", held.as_raw_fd());
         let stream = UnixStream::connect(path).await.ok()?;
-        let link = Self {
+        Some(Self {
             stream,
             reader: frame::Reader::default(),
-        };
-        Some((link, supervisor))
+        })
     }
 
     /// Sends one message.
@@ -94,14 +82,9 @@ impl Link {
         })
     }
 
-    /// The supervisor, once it is free.
-    pub(super) fn into_free(self, supervisor: Supervisor) -> Option<Free> {
-        let stream = self.stream.into_std().ok()?;
-        Some(Free {
-            stream,
-            reader: self.reader,
-            supervisor,
-        })
+    /// The socket and what was read ahead of it, for another attempt.
+    pub(super) fn into_std(self) -> Option<(std::os::unix::net::UnixStream, frame::Reader)> {
+        Some((self.stream.into_std().ok()?, self.reader))
     }
 }
 

@@ -9,11 +9,17 @@ use tidemill_messages::sandbox::{Check, Probe, Variable};
 use super::config_error;
 use crate::backend::Error;
 
-/// What holds the first step back: the sidecar's readiness probe.
-pub(super) fn readiness(container: &Container) -> Result<Option<Probe>, Error> {
-    let Some(probe) = &container.readiness_probe else {
-        return Ok(None);
-    };
+/// What holds the first step back: the sidecar's startup probe, then its readiness probe.
+pub(in crate::backend) fn probes(container: &Container) -> Result<Vec<Probe>, Error> {
+    let probes = [&container.startup_probe, &container.readiness_probe];
+    let probes = probes
+        .into_iter()
+        .flatten()
+        .map(|probe| translate_probe(container, probe));
+    Ok(probes.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+fn translate_probe(container: &Container, probe: &PodProbe) -> Result<Option<Probe>, Error> {
     let Some(check) = check(container, probe)? else {
         return Ok(None);
     };
@@ -44,7 +50,7 @@ fn check(container: &Container, probe: &PodProbe) -> Result<Option<Check>, Error
 fn http(container: &Container, get: &HTTPGetAction) -> Result<Check, Error> {
     if get.scheme.as_deref() == Some("HTTPS") {
         return Err(config_error(format!(
-            "the readiness probe of {} asks by HTTPS, which the process backend does not; use exec or tcpSocket",
+            "the readiness probe of {} asks by HTTPS, which this backend does not; use exec or tcpSocket",
             container.name
         )));
     }

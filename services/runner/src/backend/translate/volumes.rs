@@ -14,7 +14,11 @@ use crate::backend::Error;
 const MODE: i32 = 0o644;
 
 /// Where the volume comes from, and whether it may only be read.
-pub(super) async fn volume(pod: &Pod, volume: &PodVolume, sources: &mut Sources<'_>) -> Result<(Volume, bool), Error> {
+pub(in crate::backend) async fn volume(
+    pod: &Pod,
+    volume: &PodVolume,
+    sources: &mut Sources<'_>,
+) -> Result<(Volume, bool), Error> {
     let mut read_only = false;
     let name = &volume.name;
     let source = if let Some(empty) = &volume.empty_dir {
@@ -40,7 +44,7 @@ pub(super) async fn volume(pod: &Pod, volume: &PodVolume, sources: &mut Sources<
         Source::HostPath(path.path.clone().into())
     } else {
         return Err(config_error(format!(
-            "volume `{name}` is of a kind the process backend does not have; it has emptyDir, persistentVolumeClaim, \
+            "volume `{name}` is of a kind this backend does not have; it has emptyDir, persistentVolumeClaim, \
              secret, configMap, projected, downwardAPI and hostPath"
         )));
     };
@@ -123,7 +127,7 @@ async fn projected_files(
             fields_as_files(pod, fields.items.as_deref(), mode)?
         } else {
             return Err(config_error(format!(
-                "volume `{name}` projects a source the process backend does not have; it has secret, configMap and \
+                "volume `{name}` projects a source this backend does not have; it has secret, configMap and \
                  downwardAPI"
             )));
         };

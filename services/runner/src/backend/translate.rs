@@ -1,10 +1,10 @@
 //! From a pod to a sandbox: everything the supervisor cannot look up itself.
 
 mod expand;
-mod probes;
-mod sources;
+pub(super) mod probes;
+pub(super) mod sources;
 mod variables;
-mod volumes;
+pub(super) mod volumes;
 
 use std::path::{Component, Path, PathBuf};
 
@@ -14,8 +14,7 @@ use tidemill_messages::plan::{Plan, PlanStep, SIDECAR_PREFIX};
 use tidemill_messages::sandbox::{Container, Limits, Mount, Program, Sandbox, Sidecar, Step, Variable};
 use tidemill_resources::step::OnError;
 
-use super::settings::Settings;
-use crate::backend::{Error, Lookup, Play};
+use super::{Error, Lookup, Play};
 use sources::Sources;
 
 /// Kubernetes' reason for a container that cannot be made as it is written.
@@ -23,7 +22,7 @@ const CONFIG_ERROR: &str = "CreateContainerConfigError";
 
 /// What is the same for every attempt of this backend.
 pub(super) struct Given<'a> {
-    pub(super) settings: &'a Settings,
+    pub(super) limits: Limits,
     pub(super) lookup: &'a dyn Lookup,
     pub(super) state_directory: &'a Path,
     pub(super) environment: Vec<Variable>,
@@ -37,7 +36,8 @@ pub(super) async fn sandbox(given: Given<'_>, play: &Play, plan: &Plan, director
         .spec
         .as_ref()
         .ok_or_else(|| config_error("the pod has no spec".to_owned()))?;
-    let mut sources = Sources::new(&given, pod.metadata.namespace.as_deref().unwrap_or_default());
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let mut sources = Sources::new(given.lookup, given.state_directory, namespace);
     let mut volumes = Vec::new();
     let mut read_only = Vec::new();
     for volume in spec.volumes.iter().flatten() {
@@ -49,7 +49,7 @@ pub(super) async fn sandbox(given: Given<'_>, play: &Play, plan: &Plan, director
     }
     let mut steps = Vec::new();
     for (container, planned) in spec.containers.iter().zip(&plan.steps) {
-        let mut container = translate(pod, spec, container, planned.script.as_ref(), &mut sources).await?;
+        let mut container = translate(pod, spec, container, planned.script.as_ref(), None, &mut sources).await?;
         close(&mut container, &read_only);
         steps.push(step(container, planned));
     }
@@ -62,11 +62,11 @@ pub(super) async fn sandbox(given: Given<'_>, play: &Play, plan: &Plan, director
     {
         let planned = plan.sidecars.iter().find(|planned| planned.container == sidecar.name);
         let script = planned.and_then(|planned| planned.script.as_ref());
-        let mut container = translate(pod, spec, sidecar, script, &mut sources).await?;
+        let mut container = translate(pod, spec, sidecar, script, None, &mut sources).await?;
         close(&mut container, &read_only);
         sidecars.push(Sidecar {
             container,
-            readiness: probes::readiness(sidecar)?,
+            probes: probes::probes(sidecar)?,
         });
     }
     let masked = sources.masked;
@@ -82,18 +82,10 @@ pub(super) async fn sandbox(given: Given<'_>, play: &Play, plan: &Plan, director
         volumes,
         results: own.map(|result| result.name.clone()).collect(),
         masked,
-        limits: limits(given.settings),
+        volume_group: None,
+        rooms: Vec::new(),
+        limits: given.limits,
     })
-}
-
-fn limits(settings: &Settings) -> Limits {
-    Limits {
-        log_bytes: settings.log_bytes,
-        result_bytes: settings.result_bytes,
-        results_bytes: settings.results_bytes,
-        kill_grace_ms: settings.kill_grace_ms,
-        orphan_s: settings.orphan_s,
-    }
 }
 
 /// A fault of the pod that Kubernetes would see too.
@@ -104,7 +96,8 @@ pub(super) fn config_error(message: String) -> Error {
     }
 }
 
-fn step(container: Container, planned: &PlanStep) -> Step {
+/// A step of the sandbox.
+pub(super) fn step(container: Container, planned: &PlanStep) -> Step {
     Step {
         container,
         continue_on_error: planned.on_error == OnError::Continue,
@@ -116,11 +109,24 @@ fn step(container: Container, planned: &PlanStep) -> Step {
     }
 }
 
-async fn translate(
+/// What an image says about the containers made of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ImageDefaults {
+    /// What runs without a command.
+    pub(super) entrypoint: Vec<String>,
+    /// What follows it without arguments.
+    pub(super) arguments: Vec<String>,
+    /// Where it runs.
+    pub(super) working_directory: String,
+}
+
+/// A container of the pod. Without an image there must be a command or a script.
+pub(super) async fn translate(
     pod: &Pod,
     spec: &PodSpec,
     container: &PodContainer,
     script: Option<&String>,
+    image: Option<&ImageDefaults>,
     sources: &mut Sources<'_>,
 ) -> Result<Container, Error> {
     let environment = variables::variables(pod, container, sources).await?;
@@ -131,7 +137,7 @@ async fn translate(
             .collect()
     };
     let (command, args) = (put_in(container.command.as_ref()), put_in(container.args.as_ref()));
-    let program = program(container, script, command, args)?;
+    let program = program(container, script, image, command, args)?;
     let own = container.security_context.as_ref();
     let shared = spec.security_context.as_ref();
     let user = own
@@ -144,7 +150,12 @@ async fn translate(
         name: container.name.clone(),
         program,
         environment,
-        working_directory: container.working_dir.clone().unwrap_or_default(),
+        working_directory: match (&container.working_dir, image) {
+            (Some(own), _) => own.clone(),
+            (None, Some(image)) if image.working_directory.is_empty() => "/".to_owned(),
+            (None, Some(image)) => image.working_directory.clone(),
+            (None, None) => String::new(),
+        },
         mounts: mounts(container)?,
         user: user.and_then(|id| u32::try_from(id).ok()),
         group: group.and_then(|id| u32::try_from(id).ok()),
@@ -154,9 +165,22 @@ async fn translate(
 fn program(
     container: &PodContainer,
     script: Option<&String>,
+    image: Option<&ImageDefaults>,
     command: Vec<String>,
     args: Vec<String>,
 ) -> Result<Program, Error> {
+    if let (None, true, Some(image)) = (script, command.is_empty(), image) {
+        let args = if args.is_empty() { image.arguments.clone() } else { args };
+        let argv = [image.entrypoint.clone(), args].concat();
+        return match argv.is_empty() {
+            false => Ok(Program::Command(argv)),
+            true => Err(config_error(format!(
+                "container {} has neither `script` nor `command`, and its image {} says nothing to run",
+                container.name,
+                container.image.as_deref().unwrap_or("none")
+            ))),
+        };
+    }
     match (script, command.is_empty()) {
         (Some(text), _) => Ok(Program::Script {
             text: text.clone(),
@@ -203,7 +227,7 @@ fn translate_mount(container: &str, mount: &VolumeMount) -> Result<Mount, Error>
 }
 
 /// Makes the mounts of these volumes read only.
-fn close(container: &mut Container, volumes: &[String]) {
+pub(super) fn close(container: &mut Container, volumes: &[String]) {
     for mount in &mut container.mounts {
         mount.read_only |= volumes.contains(&mount.volume);
     }

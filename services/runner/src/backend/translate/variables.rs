@@ -11,7 +11,7 @@ use crate::backend::Error;
 
 /// The variables of `container`; the last of a name counts. What came from Secrets is noted in
 /// `sources`.
-pub(super) async fn variables(
+pub(in crate::backend) async fn variables(
     pod: &Pod,
     container: &Container,
     sources: &mut Sources<'_>,
@@ -36,7 +36,7 @@ pub(super) async fn variables(
 }
 
 /// The value a variable has so far.
-pub(super) fn value_of<'a>(known: &'a [Variable], name: &str) -> Option<&'a str> {
+pub(in crate::backend) fn value_of<'a>(known: &'a [Variable], name: &str) -> Option<&'a str> {
     known
         .iter()
         .rev()
@@ -96,7 +96,7 @@ async fn one_of(
         return field_of(pod, field).map(Some);
     } else {
         return Err(config_error(format!(
-            "variable {variable} of container {container} has a source the process backend does not know; it knows \
+            "variable {variable} of container {container} has a source this backend does not know; it knows \
              secretKeyRef, configMapKeyRef and fieldRef"
         )));
     };
@@ -110,7 +110,7 @@ async fn one_of(
 }
 
 /// A field of the pod.
-pub(super) fn field_of(pod: &Pod, field: &ObjectFieldSelector) -> Result<String, Error> {
+pub(in crate::backend) fn field_of(pod: &Pod, field: &ObjectFieldSelector) -> Result<String, Error> {
     let meta = &pod.metadata;
     let spec = pod.spec.as_ref();
     let path = field.field_path.as_str();

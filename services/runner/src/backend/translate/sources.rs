@@ -6,33 +6,38 @@ use std::path::Path;
 use bytes::Bytes;
 use tidemill_messages::sandbox::{Content, Source};
 
-use super::{Given, config_error};
+use super::config_error;
 use crate::backend::{Error, Lookup};
 
 type Data = BTreeMap<String, Bytes>;
 
 /// The objects a pod refers to; remembers which values were secret.
-pub(super) struct Sources<'a> {
+pub(in crate::backend) struct Sources<'a> {
     lookup: &'a dyn Lookup,
     state_directory: &'a Path,
     namespace: &'a str,
     /// Values that came from Secrets.
-    pub(super) masked: Vec<Content>,
+    pub(in crate::backend) masked: Vec<Content>,
 }
 
 impl<'a> Sources<'a> {
     /// For a pod of `namespace`.
-    pub(super) fn new(given: &Given<'a>, namespace: &'a str) -> Self {
+    pub(in crate::backend) fn new(lookup: &'a dyn Lookup, state_directory: &'a Path, namespace: &'a str) -> Self {
         Self {
-            lookup: given.lookup,
-            state_directory: given.state_directory,
+            lookup,
+            state_directory,
             namespace,
             masked: Vec::new(),
         }
     }
 
     /// A Secret; `None` only if it is optional. `user` is who wants it.
-    pub(super) async fn secret(&mut self, name: &str, optional: bool, user: &str) -> Result<Option<Data>, Error> {
+    pub(in crate::backend) async fn secret(
+        &mut self,
+        name: &str,
+        optional: bool,
+        user: &str,
+    ) -> Result<Option<Data>, Error> {
         let data = self.lookup.secret(self.namespace, name).await?;
         let values = data.iter().flat_map(BTreeMap::values);
         self.masked.extend(values.map(|value| Content(value.to_vec())));
@@ -40,7 +45,12 @@ impl<'a> Sources<'a> {
     }
 
     /// A ConfigMap, likewise.
-    pub(super) async fn config_map(&mut self, name: &str, optional: bool, user: &str) -> Result<Option<Data>, Error> {
+    pub(in crate::backend) async fn config_map(
+        &mut self,
+        name: &str,
+        optional: bool,
+        user: &str,
+    ) -> Result<Option<Data>, Error> {
         let data = self.lookup.config_map(self.namespace, name).await?;
         self.present(data, "ConfigMap", name, optional, user)
     }
@@ -63,7 +73,7 @@ impl<'a> Sources<'a> {
     }
 
     /// The directory of a claim.
-    pub(super) async fn claim(&mut self, claim: &str, volume: &str) -> Result<Source, Error> {
+    pub(in crate::backend) async fn claim(&mut self, claim: &str, volume: &str) -> Result<Source, Error> {
         let namespace = self.namespace;
         match self.lookup.claim(namespace, claim).await? {
             Some(Some(path)) => Ok(Source::Directory(path)),

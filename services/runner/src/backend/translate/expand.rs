@@ -2,7 +2,7 @@
 
 /// `text` with every `$(NAME)` that `value_of` knows replaced; others stay. `$$` is a `$` that begins
 /// nothing.
-pub(super) fn expand<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> String {
+pub(in crate::backend) fn expand<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {

@@ -1,0 +1,224 @@
+//! An attempt whose supervisor runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Pod;
+use tidemill_messages::plan::Plan;
+use tidemill_messages::report::{Answer, Report};
+use tidemill_messages::sandbox::{Order, Word};
+use tidemill_messages::{AttemptKey, CancelReason};
+use tidemill_telemetry::Chain;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, sleep};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::containers::Containers;
+use super::engine::Condition;
+use super::images::Image;
+use crate::backend::ending::Ending;
+use crate::backend::link::{Ear, Link, Mouth};
+use crate::backend::{Error, Event, Playing};
+
+/// How long a container whose first process has closed its socket may take to end.
+const END_LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks at a container or an engine.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a killed attempt may take, beyond its grace, before the engine ends it.
+const KILL_LIMIT: Duration = Duration::from_secs(15);
+
+/// What is the same for an attempt that was prepared and one that was adopted.
+pub(super) struct Known {
+    pub(super) key: AttemptKey,
+    pub(super) pod: Arc<Pod>,
+    pub(super) plan: Plan,
+    /// By the image's name.
+    pub(super) images: HashMap<String, Image>,
+    pub(super) kill_grace: Duration,
+}
+
+/// One attempt.
+pub(super) struct Played {
+    key: AttemptKey,
+    containers: Containers,
+    kill_grace: Duration,
+    mouth: Arc<Mutex<Mouth>>,
+    watch: Option<AbortOnDropHandle<()>>,
+    _listener: AbortOnDropHandle<()>,
+}
+
+impl Played {
+    /// Listens to a supervisor; what it says becomes `events`.
+    pub(super) fn new(link: Link, containers: Containers, known: Known, events: mpsc::Sender<Event>) -> Self {
+        let (ear, mouth) = link.into_parts();
+        let mouth = Arc::new(Mutex::new(mouth));
+        let (key, kill_grace) = (known.key.clone(), known.kill_grace);
+        let listener = Listener {
+            ear,
+            containers: containers.clone(),
+            known,
+            mouth: Arc::clone(&mouth),
+            events,
+        };
+        Self {
+            key,
+            containers,
+            kill_grace,
+            mouth,
+            watch: None,
+            _listener: AbortOnDropHandle::new(tokio::spawn(listener.run())),
+        }
+    }
+
+    /// Says something to a supervisor that may be gone, which the listener learns.
+    async fn tell(&mut self, answer: Answer) {
+        if let Err(error) = self.mouth.lock().await.send(&Order::Answer(answer)).await {
+            tracing::debug!(attempt = %self.key, %error, "The supervisor does not listen.");
+        }
+    }
+}
+
+#[async_trait]
+impl Playing for Played {
+    async fn start(&mut self) -> Result<(), Error> {
+        self.containers.directory().mark_started().await?;
+        self.mouth.lock().await.send(&Order::Answer(Answer::Start)).await
+    }
+
+    async fn stored(&mut self, sequence: u64) {
+        self.tell(Answer::Stored { sequence }).await;
+    }
+
+    async fn kill(&mut self, reason: CancelReason) {
+        self.tell(Answer::Kill { reason }).await;
+        let (containers, key) = (self.containers.clone(), self.key.clone());
+        let limit = self.kill_grace + KILL_LIMIT;
+        // A supervisor that does not answer, in a container that is paused or out of memory, is ended from
+        // outside: its end is then seen as that of the attempt.
+        self.watch = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            sleep(limit).await;
+            tracing::warn!(attempt = %key, "A killed attempt does not end; the engine ends it.");
+            if let Err(error) = containers.end().await {
+                tracing::warn!(attempt = %key, error = %Chain(&error), "The engine does not end it.");
+            }
+        })));
+    }
+
+    async fn remove(self: Box<Self>) -> Result<(), Error> {
+        self.containers.remove().await
+    }
+
+    async fn release(self: Box<Self>) {
+        drop(self);
+    }
+}
+
+/// Turns words into events.
+struct Listener {
+    ear: Ear,
+    containers: Containers,
+    known: Known,
+    mouth: Arc<Mutex<Mouth>>,
+    events: mpsc::Sender<Event>,
+}
+
+impl Listener {
+    /// Until the attempt is over, its containers gone, or nobody wants to know.
+    async fn run(mut self) {
+        loop {
+            let event = match self.ear.receive().await {
+                Ok(Some(Word::Report(report))) if report.attempt == self.known.key => self.event(*report).await,
+                Ok(Some(Word::Wanted { container })) => {
+                    self.start(container);
+                    continue;
+                }
+                Ok(Some(_)) => continue,
+                Ok(None) | Err(_) => break,
+            };
+            let over = matches!(event, Event::Finished(_));
+            if self.events.send(event).await.is_err() || over {
+                return;
+            }
+        }
+        self.gone().await;
+    }
+
+    /// Starts a container beside what goes on; one that cannot be started is told to the supervisor.
+    fn start(&self, container: String) {
+        let (containers, mouth) = (self.containers.clone(), Arc::clone(&self.mouth));
+        drop(tokio::spawn(async move {
+            if let Err(error) = containers.start(&container).await {
+                let message = Chain(&error).to_string();
+                let answer = Answer::Unplayable { container, message };
+                drop(mouth.lock().await.send(&Order::Answer(answer)).await);
+            }
+        }));
+    }
+
+    async fn event(&self, report: Report) -> Event {
+        let mut ending = match Ending::of(report) {
+            Ok(ending) => ending,
+            Err(report) => return Event::Report(*report),
+        };
+        for report in &mut ending.containers {
+            // Where the container's first process was ended too, it could not tell.
+            if report.end.exit_code == 137 && !report.end.out_of_memory {
+                report.end.out_of_memory = self.containers.is_out_of_memory(&report.container).await;
+            }
+        }
+        let outcome = ending.outcome(&self.known.pod, self.known.plan.clone(), |container| {
+            self.image_id(container)
+        });
+        Event::Finished(Box::new(outcome))
+    }
+
+    fn image_id(&self, container: &str) -> String {
+        let spec = self.known.pod.spec.as_ref();
+        let mut containers = spec.into_iter().flat_map(|spec| &spec.containers);
+        let found = containers.find(|other| other.name == container);
+        let name = found.and_then(|found| super::images::name_of(found).ok());
+        let image = name.and_then(|name| self.known.images.get(&name));
+        image.map_or_else(String::new, |image| image.id.clone())
+    }
+
+    /// The socket has closed. If the supervisor is alive it has another owner by now, and what becomes of
+    /// the attempt is not for this one to say: the events end without an end. An engine that does not
+    /// answer is waited for: only it knows what still runs.
+    async fn gone(self) {
+        let closed_at = Instant::now();
+        let why = loop {
+            match self.containers.supervisor().await {
+                Ok(Condition::Ended(state)) if state.oom_killed == Some(true) => {
+                    break "OOMKilled: its container was ended for want of memory".to_owned();
+                }
+                Ok(Condition::Ended(state)) => {
+                    let code = state.exit_code.unwrap_or_default();
+                    break format!("its container ended with exit code {code}");
+                }
+                Ok(Condition::Missing) => break "its container was removed".to_owned(),
+                Ok(Condition::Created) => break "its container was never started".to_owned(),
+                Ok(Condition::Running) if closed_at.elapsed() >= END_LIMIT => {
+                    return tracing::info!(attempt = %self.known.key, "The attempt has another owner.");
+                }
+                Ok(Condition::Running) => {}
+                Err(error) => {
+                    tracing::debug!(attempt = %self.known.key, error = %Chain(&error), "The engine does not answer.");
+                }
+            }
+            if self.events.is_closed() {
+                return;
+            }
+            sleep(LOOK).await;
+        };
+        if let Err(error) = self.containers.end().await {
+            tracing::warn!(attempt = %self.known.key, error = %Chain(&error), "Containers of a lost attempt go on.");
+        }
+        let event = Event::Gone {
+            step_started: self.containers.directory().has_started(),
+            message: format!("its supervisor is gone: {why}"),
+        };
+        drop(self.events.send(event).await);
+    }
+}
