@@ -108,6 +108,15 @@ bench-api: build ## The API beside kube-apiserver and etcd, in the same run
 	$(nats); export TIDEMILL_KUBERNETES=$$(deploy/tools/kubernetes); \
 	  cargo build --release -p tidemill-bench; target/release/tidemill-bench --only api
 
+.PHONY: e2e-docker
+e2e-docker: prepare ## Every scenario in containers; the whole platform by docker compose, scaled and killed
+	$(nats); cargo build --bins; $(timed) docker cargo test -p tidemill-e2e -- docker::
+	$(timed) compose tests/docker/e2e
+
+.PHONY: bench-docker
+bench-docker: build ## Chains of tasks in containers beside `docker run --rm`
+	$(nats); tests/docker/bench
+
 .PHONY: prepare
 prepare:
 	@deploy/tools/prepare cc curl git python3 setpriv ps awk xargs

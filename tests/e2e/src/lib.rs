@@ -1,10 +1,11 @@
-//! End-to-end tests: the real command, the real nats-server, the process backend.
+//! End-to-end tests: the real command, the real nats-server, the process backend and a Docker engine.
 //!
 //! Each module gives its tests by name; `tests/main.rs` runs them side by side. A name's first part
-//! is what `make` targets select: `scenario::`, `resume::`, `refusal::`, `clients::`.
+//! is what `make` targets select: `scenario::`, `resume::`, `refusal::`, `clients::`, `docker::`.
 
 pub mod clients;
 pub mod cluster;
+pub mod docker;
 pub mod expected;
 pub mod journal;
 pub mod layout;

@@ -7,20 +7,29 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tidemill_kit::docker::Engine;
 use tidemill_kit::{ask, command, get, tell, wait_until};
 
 use crate::Test;
 use crate::expected::{Act, Expected};
-use crate::server::shared_state;
+use crate::server::{Place, shared_state};
 
 /// No scenario may take longer, with all others beside it.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 /// Label that names the pipeline task of a TaskRun.
 const TASK_LABEL: &str = "tekton.dev/pipelineTask";
 
 /// One test a folder.
 pub fn tests() -> Vec<Test> {
+    folders()
+        .into_iter()
+        .map(|folder| Test::new(format!("scenario::{}", name_of(&folder)), move || play(&folder)))
+        .collect()
+}
+
+/// The folders of all scenarios.
+pub fn folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let mut folders: Vec<PathBuf> = fs::read_dir(root)
         .into_iter()
@@ -31,31 +40,52 @@ pub fn tests() -> Vec<Test> {
         .collect();
     folders.sort();
     folders
-        .into_iter()
-        .map(|folder| Test::new(format!("scenario::{}", name_of(&folder)), move || play(&folder)))
-        .collect()
 }
 
-fn name_of(folder: &Path) -> String {
+/// A scenario's name.
+pub fn name_of(folder: &Path) -> String {
     folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn play(folder: &Path) -> Result<()> {
-    let state = shared_state()?;
-    let namespace = name_of(folder).replace('_', "-");
+    play_in(folder, Place::Process, &name_of(folder).replace('_', "-")).map(drop)
+}
+
+/// Plays a scenario in containers and as processes: both must end as it says, and alike.
+///
+/// # Errors
+/// With what is wrong, or what differs.
+pub fn play_on_both(folder: &Path, engine: &Engine) -> Result<()> {
+    let namespace = format!("{}-both", name_of(folder).replace('_', "-"));
+    let contained = play_in(folder, Place::Docker(engine), &namespace).context("in containers")?;
+    let bare = play_in(folder, Place::Process, &namespace).context("as processes")?;
+    if contained.expected.refused.is_some() {
+        return Ok(());
+    }
+    let (contained, bare) = (contained.account()?, bare.account()?);
+    ensure!(
+        contained == bare,
+        "it ended otherwise in containers:\n{contained:#}\nthan as processes:\n{bare:#}"
+    );
+    Ok(())
+}
+
+fn play_in(folder: &Path, place: Place<'_>, namespace: &str) -> Result<Scene> {
+    let state = shared_state(place)?;
     let text = fs::read_to_string(folder.join("expected.yaml"))?;
     let expected: Expected = serde_saphyr::from_str(&text).context("expected.yaml")?;
-    make_namespace(&state, &namespace)?;
+    make_namespace(&state, namespace)?;
     let scene = Scene {
         state,
-        namespace,
+        namespace: namespace.to_owned(),
         expected,
     };
     let file = folder.join("run.yaml");
     match &scene.expected.refused {
-        Some(text) => scene.must_be_refused(&file, text),
-        None => scene.must_end(&file),
+        Some(text) => scene.must_be_refused(&file, text)?,
+        None => scene.must_end(&file)?,
     }
+    Ok(scene)
 }
 
 fn make_namespace(state: &Path, name: &str) -> Result<()> {
@@ -286,6 +316,36 @@ impl Scene {
             }
         }
         Ok(())
+    }
+
+    /// Statuses, results and logs, for a comparison: no times, no messages, which name the place.
+    fn account(&self) -> Result<Value> {
+        let run = self.run()?;
+        let (status, reason, _) = condition(&run);
+        let mut tasks = serde_json::Map::new();
+        for (task, run) in self.task_runs()? {
+            let steps = step_fields(&run, |step| {
+                json!([
+                    step["name"],
+                    step["terminationReason"],
+                    step["terminated"]["exitCode"],
+                    step["results"]
+                ])
+            });
+            let mut lines: Vec<String> = self.log(&task).unwrap_or_default().lines().map(str::to_owned).collect();
+            // Sidecars write beside the steps.
+            lines.sort();
+            let (status, reason, _) = condition(&run);
+            // How far a step came that was ended from outside depends on how fast its place is.
+            let is_ended = ["TaskRunTimeout", "TaskRunCancelled"].contains(&reason);
+            let (steps, lines) = if is_ended { Default::default() } else { (steps, lines) };
+            let told = json!({"status": status, "reason": reason, "steps": steps, "results": run["status"]["results"], "log": lines});
+            tasks.insert(task, told);
+        }
+        let skipped = by_name(&run["status"]["skippedTasks"], "reason");
+        Ok(json!({
+            "status": status, "reason": reason, "skipped": skipped, "results": run["status"]["results"], "tasks": tasks,
+        }))
     }
 
     fn log(&self, task: &str) -> Result<String> {

@@ -1,4 +1,4 @@
-//! The one `tidemill up` that tests share which do no harm to it.
+//! The `tidemill up` that tests share which do no harm to it, one a kind of backend.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
@@ -6,38 +6,63 @@ use std::sync::{Mutex, OnceLock};
 use anyhow::{Result, anyhow};
 use tempfile::TempDir;
 use tidemill_kit::Up;
+use tidemill_kit::docker::Engine;
+
+/// Which shared server.
+#[derive(Clone, Copy)]
+pub enum Place<'a> {
+    /// Its tasks are processes.
+    Process,
+    /// Its tasks are containers of this engine.
+    Docker(&'a Engine),
+}
 
 struct Shared {
     up: Mutex<Option<Up>>,
     folder: TempDir,
 }
 
-static SHARED: OnceLock<std::result::Result<Shared, String>> = OnceLock::new();
+static PROCESS: OnceLock<std::result::Result<Shared, String>> = OnceLock::new();
+static DOCKER: OnceLock<std::result::Result<Shared, String>> = OnceLock::new();
 
 /// State directory of the shared server, which is started on first use.
 ///
 /// # Errors
 /// If it cannot be started; the same error for every test that asks.
-pub fn shared_state() -> Result<PathBuf> {
-    let shared = SHARED.get_or_init(|| start().map_err(|error| format!("{error:#}")));
+pub fn shared_state(place: Place<'_>) -> Result<PathBuf> {
+    let shared = match place {
+        Place::Process => PROCESS.get_or_init(|| start(&[]).map_err(|error| format!("{error:#}"))),
+        Place::Docker(engine) => {
+            DOCKER.get_or_init(|| start(&engine.environment()).map_err(|error| format!("{error:#}")))
+        }
+    };
     match shared {
         Ok(shared) => Ok(shared.folder.path().join("state")),
         Err(message) => Err(anyhow!("the shared server did not start: {message}")),
     }
 }
 
-/// Ends the shared server, after the last test; gives what it said, if it was ever started.
+/// Ends the shared servers, after the last test; gives what they said, if they were ever started.
 pub fn stop_shared() -> Option<String> {
-    let Some(Ok(shared)) = SHARED.get() else { return None };
+    let said = [&PROCESS, &DOCKER].map(stop);
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join("\n"))
+}
+
+fn stop(shared: &OnceLock<std::result::Result<Shared, String>>) -> Option<String> {
+    let Some(Ok(shared)) = shared.get() else { return None };
     let up = shared.up.lock().ok()?.take();
     let spoken = up.and_then(|mut up| up.process.stop().ok());
+    if let Ok(Some(engine)) = Engine::get() {
+        engine.clear(shared.folder.path());
+    }
     drop(std::fs::remove_dir_all(shared.folder.path()));
     spoken
 }
 
-fn start() -> Result<Shared> {
+fn start(environment: &[(&str, &str)]) -> Result<Shared> {
     let folder = tempfile::Builder::new().prefix("tidemill-e2e-").tempdir()?;
-    let up = Up::start(&folder.path().join("state"), &[])?;
+    let up = Up::start(&folder.path().join("state"), environment)?;
     Ok(Shared {
         up: Mutex::new(Some(up)),
         folder,

@@ -3,6 +3,7 @@
 
 pub mod cluster;
 pub mod condition;
+pub mod docker;
 pub mod nats_server;
 pub mod post;
 pub mod tidemill;
