@@ -1,6 +1,7 @@
 //! Images: pulled as the pod says, and asked what they run.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
@@ -72,9 +73,8 @@ pub(super) async fn of_pod(
     let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
     for container in containers {
         let name = name_of(container)?;
-        if !images.contains_key(&name) {
-            let image = of_container(engine, settings, &credentials, container, &name).await?;
-            images.insert(name, image);
+        if let Entry::Vacant(entry) = images.entry(name.clone()) {
+            entry.insert(of_container(engine, settings, &credentials, container, &name).await?);
         }
     }
     Ok(images)

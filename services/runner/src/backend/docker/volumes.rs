@@ -27,7 +27,7 @@ pub(super) const SUPERVISOR_VOLUMES: &str = "/volumes";
 #[derive(Clone, Debug, PartialEq)]
 enum Home {
     /// A volume of the engine.
-    Engine(VolumeCreateRequest),
+    Engine(Box<VolumeCreateRequest>),
     /// The memory of one container.
     Memory(Option<u64>),
     /// A path of the host.
@@ -79,7 +79,7 @@ impl Volumes {
     /// The engine's volumes to be made.
     pub(super) fn requests(&self) -> impl Iterator<Item = &VolumeCreateRequest> {
         self.homes.values().filter_map(|home| match home {
-            Home::Engine(request) => Some(request),
+            Home::Engine(request) => Some(&**request),
             _ => None,
         })
     }
@@ -205,9 +205,9 @@ impl Making<'_> {
         }
         let (translated, _) = volumes::volume(pod, volume, sources).await?;
         let home = match translated.source {
-            Source::Empty => Home::Engine(self.own(name, HashMap::new())),
+            Source::Empty => Home::Engine(Box::new(self.own(name, HashMap::new()))),
             Source::Memory { limit_bytes } if self.is_single => Home::Memory(limit_bytes),
-            Source::Memory { limit_bytes } => Home::Engine(self.own(name, in_memory(limit_bytes))),
+            Source::Memory { limit_bytes } => Home::Engine(Box::new(self.own(name, in_memory(limit_bytes)))),
             Source::Files(files) => {
                 let group = spec.security_context.as_ref().and_then(|shared| shared.fs_group);
                 let group = group.and_then(|group| u32::try_from(group).ok());
@@ -236,11 +236,11 @@ impl Making<'_> {
                 drop(std::fs::create_dir_all(&path));
                 Ok(Home::Host(path))
             }
-            Some(None) => Ok(Home::Engine(VolumeCreateRequest {
+            Some(None) => Ok(Home::Engine(Box::new(VolumeCreateRequest {
                 name: Some(self.place.claim(namespace, claim)),
                 labels: Some(self.place.claim_labels(namespace, claim)),
                 ..VolumeCreateRequest::default()
-            })),
+            }))),
             None => Err(config_error(format!(
                 "volume `{volume}` wants PersistentVolumeClaim \"{claim}\", which is not in namespace \"{namespace}\""
             ))),
