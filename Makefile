@@ -110,7 +110,7 @@ bench-api: build ## The API beside kube-apiserver and etcd, in the same run
 
 .PHONY: e2e-docker
 e2e-docker: prepare ## Every scenario in containers; the whole platform by docker compose, scaled and killed
-	$(nats); cargo build --bins; $(timed) docker cargo test -p tidemill-e2e -- docker::
+	$(nats); cargo build --bins; $(timed) docker cargo test -p tidemill-e2e -- --ignored docker::
 	$(timed) compose tests/docker/e2e
 
 .PHONY: bench-docker

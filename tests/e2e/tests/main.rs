@@ -10,11 +10,10 @@ fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(SIDE_BY_SIDE));
     let trials = tests().into_iter().map(trial);
-    // They need root and a cluster, and take minutes: run when asked for.
-    let pods = pods::tests()
-        .into_iter()
-        .map(|test| trial(test).with_ignored_flag(true));
-    let conclusion = libtest_mimic::run(&arguments, trials.chain(pods).collect());
+    // They need root and a cluster or an engine, and take minutes: run when asked for.
+    let asked = pods::tests().into_iter().chain(docker::tests());
+    let asked = asked.map(|test| trial(test).with_ignored_flag(true));
+    let conclusion = libtest_mimic::run(&arguments, trials.chain(asked).collect());
     let spoken = server::stop_shared();
     if let (true, Some(spoken)) = (conclusion.has_failed(), spoken) {
         eprintln!("the shared server said:\n{spoken}");
