@@ -109,13 +109,8 @@ bench-api: build ## The API beside kube-apiserver and etcd, in the same run
 	  cargo build --release -p tidemill-bench; target/release/tidemill-bench --only api
 
 .PHONY: e2e-docker
-e2e-docker: prepare ## Every scenario in containers; the whole platform by docker compose, scaled and killed
-	$(nats); cargo build --bins; $(timed) docker cargo test -p tidemill-e2e -- --ignored docker::
-	$(timed) compose tests/docker/e2e
-
-.PHONY: bench-docker
-bench-docker: build ## Chains of tasks in containers beside `docker run --rm`
-	$(nats); tests/docker/bench
+e2e-docker: prepare ## Every scenario in containers of a Docker engine, compared with processes; deaths (as root)
+	$(nats); cargo build --bins; $(timed) docker cargo test -p tidemill-e2e --test main -- --ignored docker::
 
 .PHONY: prepare
 prepare:
