@@ -12,7 +12,7 @@ use tidemill_kit::{ask, get, tell, wait_until};
 
 use crate::Test;
 use crate::journal::processes_naming;
-use crate::server::{Place, shared_state};
+use crate::server::shared_state;
 
 /// An error about a file must come at once, however large the file.
 const ERROR_LIMIT: Duration = Duration::from_secs(5);
@@ -58,7 +58,7 @@ impl File {
 fn must_be_refused(text: &str, words: &[&str]) -> Result<()> {
     let file = File::new(text)?;
     let path = file.path();
-    let state = shared_state(Place::Process)?;
+    let state = shared_state()?;
     for verb in ["lint", "run", "apply"] {
         let start = Instant::now();
         let output = match verb {
@@ -146,7 +146,7 @@ fn workspace_path_upwards() -> Result<()> {
 fn nothing_is_half_applied() -> Result<()> {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: half-applied}\ndata: {a: b}\n---\napiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: broken}\nspec: {steps: 7}\n";
     must_be_refused(text, &["document 2", "spec.steps"])?;
-    let state = shared_state(Place::Process)?;
+    let state = shared_state()?;
     let output = ask(&state, &["get", "configmap", "half-applied"])?;
     ensure!(!output.status.success(), "the first document was applied");
     Ok(())
@@ -180,7 +180,7 @@ fn lint_warns_of_unknown_task() -> Result<()> {
 }
 
 fn no_such_file() -> Result<()> {
-    let state = shared_state(Place::Process)?;
+    let state = shared_state()?;
     one_clear_error(
         "run",
         &ask(&state, &["run", "-f", "/nowhere/at-all.yaml"])?,
@@ -189,7 +189,7 @@ fn no_such_file() -> Result<()> {
 }
 
 fn step_that_forks_and_leaves() -> Result<()> {
-    let state = shared_state(Place::Process)?;
+    let state = shared_state()?;
     let mark = format!("forked-{}", std::process::id());
     let file = File::new(&format!(
         "apiVersion: tekton.dev/v1\nkind: TaskRun\nmetadata: {{generateName: forks-}}\nspec:\n  taskSpec:\n    steps:\n      - image: busybox\n        env: [{{name: MARK, value: {mark}}}]\n        script: |\n          setsid sleep 300 &\n          (sleep 300 &) &\n          echo left\n"
@@ -206,7 +206,7 @@ fn step_that_forks_and_leaves() -> Result<()> {
 }
 
 fn step_that_writes_1_gb() -> Result<()> {
-    let state = shared_state(Place::Process)?;
+    let state = shared_state()?;
     let file = File::new(
         "apiVersion: tekton.dev/v1\nkind: TaskRun\nmetadata: {name: writes-1-gb}\nspec:\n  taskSpec:\n    steps:\n      - image: busybox\n        script: |\n          echo the first line\n          yes 'a line that is written again and again until there are a billion bytes of it' | head -c 1000000000\n          echo the last line\n",
     )?;

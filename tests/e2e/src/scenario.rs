@@ -13,7 +13,7 @@ use tidemill_kit::{ask, command, get, tell, wait_until};
 
 use crate::Test;
 use crate::expected::{Act, Expected};
-use crate::server::{Place, shared_state};
+use crate::server::{Place, shared_state_of};
 
 /// No scenario may take longer, with all others beside it.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -71,7 +71,7 @@ pub fn play_on_both(folder: &Path, engine: &Engine) -> Result<()> {
 }
 
 fn play_in(folder: &Path, place: Place<'_>, namespace: &str) -> Result<Scene> {
-    let state = shared_state(place)?;
+    let state = shared_state_of(place)?;
     let text = fs::read_to_string(folder.join("expected.yaml"))?;
     let expected: Expected = serde_saphyr::from_str(&text).context("expected.yaml")?;
     make_namespace(&state, namespace)?;

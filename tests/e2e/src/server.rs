@@ -25,11 +25,19 @@ struct Shared {
 static PROCESS: OnceLock<std::result::Result<Shared, String>> = OnceLock::new();
 static DOCKER: OnceLock<std::result::Result<Shared, String>> = OnceLock::new();
 
+/// State directory of the shared server whose tasks are processes, which is started on first use.
+///
+/// # Errors
+/// As [`shared_state_of`].
+pub fn shared_state() -> Result<PathBuf> {
+    shared_state_of(Place::Process)
+}
+
 /// State directory of the shared server, which is started on first use.
 ///
 /// # Errors
 /// If it cannot be started; the same error for every test that asks.
-pub fn shared_state(place: Place<'_>) -> Result<PathBuf> {
+pub fn shared_state_of(place: Place<'_>) -> Result<PathBuf> {
     let shared = match place {
         Place::Process => PROCESS.get_or_init(|| start(&[]).map_err(|error| format!("{error:#}"))),
         Place::Docker(engine) => {
