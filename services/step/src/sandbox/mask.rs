@@ -1,8 +1,8 @@
 //! Values of Secrets, replaced in what leaves the attempt.
 //!
-//! Masked are the values themselves, their lines, and their base64 wherever it begins within a longer
-//! text, also where reads cut them. Values under [`SHORTEST_BYTES`] are not: they would be found in
-//! everything.
+//! Masked are the values themselves, their lines, the same as JSON and addresses write them, and their
+//! base64 wherever it begins within a longer text and wherever its lines end, also where reads cut
+//! them. Values under [`SHORTEST_BYTES`] are not: they would be found in everything.
 
 use std::rc::Rc;
 
@@ -20,20 +20,28 @@ const SHOWN: &[u8] = b"***";
 /// What to look for.
 pub(crate) struct Masks {
     /// Longest first.
-    patterns: Vec<Vec<u8>>,
+    patterns: Vec<Pattern>,
     /// By first byte, positions in `patterns`.
     starts: Vec<Vec<usize>>,
+}
+
+/// One thing to look for.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Pattern {
+    bytes: Vec<u8>,
+    /// Whether lines may end within it, as programs that write base64 do.
+    is_wrapped: bool,
 }
 
 impl Masks {
     /// Looks for these values.
     pub(crate) fn new(values: &[Content]) -> Self {
-        let mut patterns: Vec<Vec<u8>> = values.iter().flat_map(|value| forms(&value.0)).collect();
-        patterns.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        let mut patterns: Vec<Pattern> = values.iter().flat_map(|value| forms(&value.0)).collect();
+        patterns.sort_by(|a, b| b.bytes.len().cmp(&a.bytes.len()).then_with(|| a.cmp(b)));
         patterns.dedup();
         let mut starts = vec![Vec::new(); 256];
         for (position, pattern) in patterns.iter().enumerate() {
-            starts[usize::from(pattern[0])].push(position);
+            starts[usize::from(pattern.bytes[0])].push(position);
         }
         Self { patterns, starts }
     }
@@ -63,14 +71,40 @@ impl Masks {
             .map(|position| &self.patterns[*position]);
         let mut found = Look::Nothing;
         for pattern in candidates {
-            if pattern.len() > text.len() && pattern.starts_with(text) {
-                return Look::Perhaps;
-            }
-            if matches!(found, Look::Nothing) && text.starts_with(pattern) {
-                found = Look::Found(pattern.len());
+            match pattern.look(text) {
+                Look::Perhaps => return Look::Perhaps,
+                Look::Found(length) if matches!(found, Look::Nothing) => found = Look::Found(length),
+                Look::Found(_) | Look::Nothing => {}
             }
         }
         found
+    }
+}
+
+impl Pattern {
+    /// Whether it begins at the start of `text`.
+    fn look(&self, text: &[u8]) -> Look {
+        if !self.is_wrapped {
+            return match text.len() < self.bytes.len() {
+                true if self.bytes.starts_with(text) => Look::Perhaps,
+                false if text.starts_with(&self.bytes) => Look::Found(self.bytes.len()),
+                _ => Look::Nothing,
+            };
+        }
+        let mut wanted = self.bytes.iter();
+        let mut next = wanted.next();
+        for (at, byte) in text.iter().enumerate() {
+            match next {
+                None => return Look::Found(at),
+                Some(expected) if expected == byte => next = wanted.next(),
+                Some(_) if matches!(byte, b'\n' | b'\r') => {}
+                Some(_) => return Look::Nothing,
+            }
+        }
+        match next {
+            None => Look::Found(text.len()),
+            Some(_) => Look::Perhaps,
+        }
     }
 }
 
@@ -133,18 +167,21 @@ impl Masker {
                 .masks
                 .patterns
                 .iter()
-                .find(|pattern| text[at..].starts_with(pattern));
+                .find_map(|pattern| match pattern.look(&text[at..]) {
+                    Look::Found(length) => Some(length),
+                    Look::Perhaps | Look::Nothing => None,
+                });
             match found {
                 Some(_) => out.extend_from_slice(SHOWN),
                 None => out.push(text[at]),
             }
-            at += found.map_or(1, Vec::len);
+            at += found.unwrap_or(1);
         }
     }
 }
 
 /// Everything to look for because of one value.
-fn forms(value: &[u8]) -> Vec<Vec<u8>> {
+fn forms(value: &[u8]) -> Vec<Pattern> {
     let trimmed = value.trim_ascii();
     let mut plain = vec![trimmed];
     if trimmed.contains(&b'\n') {
@@ -153,7 +190,12 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
     for text in plain.into_iter().filter(|text| text.len() >= SHORTEST_BYTES) {
         let text = &text[..text.len().min(LONGEST_BYTES)];
-        forms.push(text.to_vec());
+        for form in [Some(text.to_vec()), json(text), address(text)].into_iter().flatten() {
+            forms.push(Pattern {
+                bytes: form,
+                is_wrapped: false,
+            });
+        }
         for before in 0..3 {
             add_base64(&mut forms, before, text);
         }
@@ -161,8 +203,32 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
+/// `value` as it stands within the quotes of JSON, where that differs.
+fn json(value: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(value).ok()?;
+    let quoted = serde_json::Value::from(text).to_string();
+    let inner = quoted.as_bytes().get(1..quoted.len() - 1)?;
+    (inner != value).then(|| inner.to_vec())
+}
+
+/// `value` as it stands in an address, percent-encoded, where that differs.
+fn address(value: &[u8]) -> Option<Vec<u8>> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    if value.iter().all(|byte| is_plain(*byte)) {
+        return None;
+    }
+    let mut text = String::with_capacity(value.len() * 3);
+    for byte in value {
+        match is_plain(*byte) {
+            true => text.push(char::from(*byte)),
+            false => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    Some(text.into_bytes())
+}
+
 /// The characters of base64 that `value` alone decides when `before` other bytes are in its group.
-fn add_base64(forms: &mut Vec<Vec<u8>>, before: usize, value: &[u8]) {
+fn add_base64(forms: &mut Vec<Pattern>, before: usize, value: &[u8]) {
     let mut bytes = vec![0; before];
     bytes.extend_from_slice(value);
     let text = STANDARD_NO_PAD.encode(&bytes).into_bytes();
@@ -171,14 +237,20 @@ fn add_base64(forms: &mut Vec<Vec<u8>>, before: usize, value: &[u8]) {
     if core.len() < SHORTEST_BYTES {
         return;
     }
-    forms.push(core.to_vec());
+    let mut add = |bytes: Vec<u8>| {
+        forms.push(Pattern {
+            bytes,
+            is_wrapped: true,
+        });
+    };
+    add(core.to_vec());
     if core.iter().any(|byte| matches!(byte, b'+' | b'/')) {
         let url = core.iter().map(|byte| match byte {
             b'+' => b'-',
             b'/' => b'_',
             other => *other,
         });
-        forms.push(url.collect());
+        add(url.collect());
     }
 }
 

@@ -63,3 +63,39 @@ fn short_values_are_left_and_lines_of_long_ones_are_not() {
     assert_eq!(masks(&[key]).clean("  abcdefghijkl\n"), "  ***\n");
     assert_eq!(masks(&["with-newline\n"]).clean("with-newline!"), "***!");
 }
+
+#[test]
+fn base64_is_found_wherever_its_lines_end() {
+    let value = "a value that is long enough for base64 to need two lines, wherever it begins in them";
+    let masks = masks(&[value]);
+    for before in ["", "user:", "a longer text in front of it: "] {
+        let encoded = STANDARD.encode(format!("{before}{value} and more"));
+        for (width, end) in [(76, "\n"), (64, "\n"), (20, "\r\n")] {
+            let lines: Vec<&str> = (0..encoded.len())
+                .step_by(width)
+                .map(|at| &encoded[at..encoded.len().min(at + width)])
+                .collect();
+            let text = lines.join(end);
+            for size in [1, 7, text.len()] {
+                let shown = in_pieces(&masks, &text, size);
+                assert_eq!(shown.matches("***").count(), 1, "{text} became {shown}");
+                assert!(shown.len() + value.len() < text.len(), "{text} became {shown}");
+            }
+        }
+    }
+    assert_eq!(
+        masks.clean("YSB2\n\nno"),
+        "YSB2\n\nno",
+        "a beginning alone stays as it is"
+    );
+}
+
+#[test]
+fn json_and_addresses_write_values_in_their_way() {
+    let masks = masks(&["pass \"word\" / +ü"]);
+    assert_eq!(masks.clean(r#"{"x": "pass \"word\" / +ü"}"#), r#"{"x": "***"}"#);
+    assert_eq!(
+        masks.clean("https://u:pass%20%22word%22%20%2F%20%2B%C3%BC@host/"),
+        "https://u:***@host/"
+    );
+}
