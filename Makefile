@@ -16,7 +16,7 @@ build: prepare ## The commands, optimised, in target/release
 	cargo build --release --bins
 
 .PHONY: demo
-demo: build ## A good release goes out, a bad one goes back (about a minute after the build)
+demo: build ## A push deploys, a bad one goes back (about a minute after the build)
 	$(nats); $(timed) demo demo/demo
 
 .PHONY: check
@@ -54,6 +54,10 @@ fuzz: prepare ## Ten minutes at each parser; what is found lies in target/fuzz
 .PHONY: e2e-clients
 e2e-clients: prepare ## The real kubectl and tkn against a server without a cluster
 	$(nats); $(clients); cargo build --bins; cargo test -p tidemill-e2e -- clients::
+
+.PHONY: e2e-webhook
+e2e-webhook: prepare ## Webhooks of GitLab, GitHub and Bitbucket, signed and forged
+	$(nats); cargo build --bins; cargo test -p tidemill-e2e -- webhook::
 
 .PHONY: bench
 bench: build ## Measure, each figure beside its floor; table and raw data in target/bench

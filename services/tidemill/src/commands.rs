@@ -14,6 +14,7 @@ pub(crate) mod logs;
 pub(crate) mod patch;
 pub(crate) mod run;
 pub(crate) mod service;
+pub(crate) mod trigger;
 pub(crate) mod up;
 pub(crate) mod version;
 

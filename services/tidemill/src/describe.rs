@@ -25,6 +25,8 @@ pub(crate) struct View {
     pub(crate) palette: Palette,
     /// Now, for ages.
     pub(crate) now: Timestamp,
+    /// Columns of the terminal; 0: as many as it takes.
+    pub(crate) columns: usize,
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 mod shape;
 
+pub(crate) use shape::differences;
+
 use serde_json::{Map, Value};
 use tidemill_resources::Kind;
 
@@ -67,7 +69,7 @@ impl Used {
                     json_error(&error)
                 ))
             })?;
-            for path in shape::differences(template, &made) {
+            for path in differences(template, &made) {
                 warnings.push(format!("object {}: a value changed its shape at {path}", index + 1));
             }
             if let Some(name) = left_over(&text) {

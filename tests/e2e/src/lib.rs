@@ -1,7 +1,8 @@
 //! End-to-end tests: the real command, the real nats-server, the process backend and a Docker engine.
 //!
 //! Each module gives its tests by name; `tests/main.rs` runs them side by side. A name's first part
-//! is what `make` targets select: `scenario::`, `resume::`, `refusal::`, `clients::`, `docker::`.
+//! is what `make` targets select: `scenario::`, `resume::`, `refusal::`, `clients::`, `docker::`,
+//! `webhook::`.
 
 pub mod clients;
 pub mod cluster;
@@ -14,6 +15,7 @@ pub mod refusal;
 pub mod resume;
 pub mod scenario;
 pub mod server;
+pub mod webhook;
 
 use anyhow::Result;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use tempfile::TempDir;
 use tidemill_kit::Up;
 use tidemill_kit::docker::Engine;
@@ -19,6 +19,7 @@ pub enum Place<'a> {
 
 struct Shared {
     up: Mutex<Option<Up>>,
+    webhooks: String,
     folder: TempDir,
 }
 
@@ -38,16 +39,26 @@ pub fn shared_state() -> Result<PathBuf> {
 /// # Errors
 /// If it cannot be started; the same error for every test that asks.
 pub fn shared_state_of(place: Place<'_>) -> Result<PathBuf> {
+    Ok(shared(place)?.folder.path().join("state"))
+}
+
+/// Where the shared server of processes takes webhooks, `http://<host>:<port>`.
+///
+/// # Errors
+/// As [`shared_state_of`].
+pub fn shared_webhooks() -> Result<String> {
+    Ok(shared(Place::Process)?.webhooks.clone())
+}
+
+fn shared(place: Place<'_>) -> Result<&'static Shared> {
     let shared = match place {
         Place::Process => PROCESS.get_or_init(|| start(&[]).map_err(|error| format!("{error:#}"))),
         Place::Docker(engine) => {
             DOCKER.get_or_init(|| start(&engine.environment()).map_err(|error| format!("{error:#}")))
         }
     };
-    match shared {
-        Ok(shared) => Ok(shared.folder.path().join("state")),
-        Err(message) => Err(anyhow!("the shared server did not start: {message}")),
-    }
+    let shared = shared.as_ref();
+    shared.map_err(|message| anyhow!("the shared server did not start: {message}"))
 }
 
 /// Ends the shared servers, after the last test; gives what they said, if they were ever started.
@@ -71,7 +82,13 @@ fn stop(shared: &OnceLock<std::result::Result<Shared, String>>) -> Option<String
 fn start(environment: &[(&str, &str)]) -> Result<Shared> {
     let folder = tempfile::Builder::new().prefix("tidemill-e2e-").tempdir()?;
     let up = Up::start(&folder.path().join("state"), environment)?;
+    let spoken = up.process.spoken();
+    let said = spoken.lines().find_map(|line| line.trim().strip_prefix("webhooks"));
+    let webhooks = said.and_then(|address| address.trim().split("/<").next());
     Ok(Shared {
+        webhooks: webhooks
+            .context("`up` does not say where webhooks are sent")?
+            .to_owned(),
         up: Mutex::new(Some(up)),
         folder,
     })

@@ -1,7 +1,7 @@
 //! Runs the end-to-end tests side by side; `cargo test -p tidemill-e2e -- scenario::` selects.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tidemill_e2e::{Test, clients, docker, layout, pods, refusal, resume, scenario, server};
+use tidemill_e2e::{Test, clients, docker, layout, pods, refusal, resume, scenario, server, webhook};
 
 /// Tests mostly wait for each other's processes: more of them than cores.
 const SIDE_BY_SIDE: usize = 8;
@@ -28,6 +28,7 @@ fn tests() -> Vec<Test> {
         refusal::tests(),
         resume::tests(),
         clients::tests(),
+        webhook::tests(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -52,6 +52,7 @@ async fn page(client: &Client, kind: &'static Kind, object: &Value) -> Result<St
     let view = View {
         palette: say::stdout().palette,
         now: Timestamp::now(),
+        columns: say::stdout().columns(),
     };
     match kind.kind {
         "PipelineRun" => {

@@ -4,7 +4,10 @@ use serde_json::Value;
 
 use super::View;
 use crate::json;
-use crate::output::Columns;
+use crate::output::{Columns, wrap};
+
+/// Fewest columns for a value behind its name.
+const VALUE_MIN: usize = 16;
 
 /// A page under construction.
 pub(super) struct Page {
@@ -68,8 +71,21 @@ impl Page {
         let width = shown.iter().map(|(name, _)| name.len() + 1).max().unwrap_or(0) + 3;
         for (name, value) in shown {
             let gap = " ".repeat(width - name.len() - 1);
+            let lines = self.fitted(value, width);
             self.text
-                .push_str(&format!("{}:{gap}{value}\n", self.view.palette.bold(name)));
+                .push_str(&format!("{}:{gap}{}\n", self.view.palette.bold(name), lines[0]));
+            for line in &lines[1..] {
+                self.text.push_str(&format!("{}{line}\n", " ".repeat(width)));
+            }
+        }
+    }
+
+    /// Lines that fit behind `before` columns; coloured text is short and stays as it is.
+    fn fitted(&self, text: &str, before: usize) -> Vec<String> {
+        match self.view.columns {
+            0 => vec![text.to_owned()],
+            _ if text.contains('\x1b') => vec![text.to_owned()],
+            columns => wrap(text, columns.saturating_sub(before).max(VALUE_MIN)),
         }
     }
 
@@ -108,7 +124,7 @@ impl Page {
             cells[0] = format!("{bullet} {}", cells[0]);
             columns.cells(cells);
         }
-        self.text.push_str(&columns.render(" "));
+        self.text.push_str(&columns.render_within(" ", self.view.columns));
     }
 
     /// A table without bullets at the left edge.
@@ -116,7 +132,7 @@ impl Page {
         let mut columns = Columns::default();
         columns.row(names);
         columns.cells(row.into());
-        self.text.push_str(&columns.render(""));
+        self.text.push_str(&columns.render_within("", self.view.columns));
     }
 
     /// Params or results: what has a name and a value.

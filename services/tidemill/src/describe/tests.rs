@@ -6,6 +6,7 @@ use crate::output::Palette;
 const VIEW: View = View {
     palette: Palette::SIGNS,
     now: jiff::Timestamp::constant(1_000_000_000, 0),
+    columns: 0,
 };
 
 /// Compares with `tests/<name>.txt`; `UPDATE=1` writes it instead.
@@ -72,6 +73,29 @@ fn a_run_has_the_sections_of_tkn() {
         child("deploy", 185, 111),
     ];
     golden("pipeline_run", &pipeline_run(VIEW, &run(), &children, &[]));
+}
+
+#[test]
+fn pages_fit_their_terminal() {
+    let children = [
+        child("clone", 250, 244),
+        child("a-task-with-a-rather-long-name", 243, 239),
+    ];
+    for columns in [120, 80, 60, 44] {
+        for palette in [Palette::SIGNS, Palette::PLAIN] {
+            let view = View {
+                palette,
+                columns,
+                ..VIEW
+            };
+            let text = pipeline_run(view, &run(), &children, &[]);
+            for line in text.lines() {
+                assert!(crate::output::width(line) <= columns, "{columns}: {line}");
+            }
+            let words: String = text.split_whitespace().collect();
+            assert!(words.contains("registry.example.com/shop:1.4.0"), "{text}");
+        }
+    }
 }
 
 #[test]

@@ -2,8 +2,12 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::wrap;
+
 /// Columns between two cells.
 const GAP: usize = 3;
+/// Fewest columns for a last cell that is broken into lines.
+const LAST_MIN: usize = 20;
 
 /// Rows whose columns are aligned with each other; the last cell of a row is not padded.
 #[derive(Default)]
@@ -40,6 +44,41 @@ impl Columns {
         text
     }
 
+    /// The same in lines of at most `limit` columns, 0 for as many as it takes: the last cell is
+    /// broken into lines below each other, and where there is no room for that, cells stand on lines
+    /// of their own. Nothing is cut off.
+    pub(crate) fn render_within(&self, indent: &str, limit: usize) -> String {
+        let widths = self.widths();
+        let whole = self.render(indent);
+        if limit == 0 || whole.lines().all(|line| width(line) <= limit) {
+            return whole;
+        }
+        let mut text = String::new();
+        for (row, line) in self.rows.iter().zip(whole.lines()) {
+            let Some((last, cells)) = row.split_last() else {
+                continue;
+            };
+            let left: usize = indent.len() + widths.iter().take(cells.len()).map(|width| width + GAP).sum::<usize>();
+            let is_plain = !last.contains('\x1b');
+            if width(line) <= limit {
+                text.push_str(&format!("{line}\n"));
+            } else if is_plain && left + LAST_MIN <= limit {
+                let before: String = line
+                    .chars()
+                    .take(line.chars().count().saturating_sub(last.chars().count()))
+                    .collect();
+                for (index, part) in wrap(last, limit - left).iter().enumerate() {
+                    let before = if index == 0 { before.clone() } else { " ".repeat(left) };
+                    text.push_str(format!("{before}{part}").trim_end());
+                    text.push('\n');
+                }
+            } else {
+                stack(&mut text, row, indent, limit);
+            }
+        }
+        text
+    }
+
     /// Widths of the columns; a row's last cell widens nothing that no other row pads.
     fn widths(&self) -> Vec<usize> {
         let mut widths = Vec::new();
@@ -54,6 +93,30 @@ impl Columns {
         }
         widths
     }
+}
+
+/// Cells one after the other on as many lines as they need.
+fn stack(text: &mut String, row: &[String], indent: &str, limit: usize) {
+    let below = " ".repeat(indent.len() + GAP);
+    let mut line = indent.to_owned();
+    let mut is_empty = true;
+    for cell in row.iter().filter(|cell| !cell.is_empty()) {
+        let parts = match cell.contains('\x1b') {
+            true => vec![cell.clone()],
+            false => wrap(cell, limit.saturating_sub(below.len())),
+        };
+        for part in parts {
+            let gap = if is_empty { 0 } else { GAP };
+            if !is_empty && width(&line) + gap + width(&part) > limit {
+                text.push_str(&format!("{line}\n"));
+                (line, is_empty) = (below.clone(), true);
+            }
+            line.push_str(&" ".repeat(if is_empty { 0 } else { GAP }));
+            line.push_str(&part);
+            is_empty = false;
+        }
+    }
+    text.push_str(&format!("{line}\n"));
 }
 
 /// Columns `text` takes on a terminal; colour sequences take none.
@@ -119,6 +182,28 @@ mod tests {
             columns.render(" "),
             " NAME            VALUE\n a-longer-name   x\n 部署            y\n a cell of its own that is longer than all\n"
         );
+    }
+
+    #[test]
+    fn what_is_too_wide_is_broken_and_nothing_is_lost() {
+        let mut columns = Columns::default();
+        columns.row(["NAME", "VALUE"]);
+        columns.row(["image", "registry.example.com/shop:1.4.0 and a long text behind it"]);
+        columns.row(["short", "x"]);
+        assert_eq!(
+            columns.render_within(" ", 40),
+            " NAME    VALUE\n image   registry.example.com/shop:1.4.0\n         and a long text behind it\n short   x\n"
+        );
+        assert_eq!(columns.render_within(" ", 0), columns.render(" "));
+        for limit in [10, 16, 20, 24, 30, 60] {
+            let text = columns.render_within(" ", limit);
+            assert!(text.lines().all(|line| width(line) <= limit), "{limit}:\n{text}");
+            let words: String = text.split_whitespace().collect();
+            assert!(
+                words.contains("registry.example.com/shop:1.4.0andalongtextbehindit"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

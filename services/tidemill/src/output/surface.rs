@@ -81,6 +81,11 @@ impl Surface {
         }
     }
 
+    /// Columns of lines that should fit; 0 where nobody looks at them as they are.
+    pub(crate) fn columns(&self) -> usize {
+        if self.terminal { Self::size().0 } else { 0 }
+    }
+
     /// Columns and rows of standard error's terminal, now: windows change size.
     pub(crate) fn size() -> (usize, usize) {
         match rustix::termios::tcgetwinsize(std::io::stderr()) {

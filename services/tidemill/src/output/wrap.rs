@@ -3,9 +3,12 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// `text` in lines of at most `limit` columns, broken between words; a word that is longer is cut.
-/// Expects plain text; at least one line.
+/// Expects plain text; at least one line, and text that fits as it is.
 pub(crate) fn wrap(text: &str, limit: usize) -> Vec<String> {
     let limit = limit.max(1);
+    if text.width() <= limit && !text.contains('\n') {
+        return vec![text.to_owned()];
+    }
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split_whitespace() {

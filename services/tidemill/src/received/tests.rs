@@ -177,6 +177,7 @@ fn a_page_tells_all_and_fits() {
     let view = View {
         palette: Palette::PLAIN,
         now: now(),
+        columns: 0,
     };
     let state = |made: &Value| (made["uid"] == "u-1").then(|| "Succeeded".to_owned());
     let text = page(
@@ -193,7 +194,7 @@ fn a_page_tells_all_and_fits() {
         "Received:     2026-11-23T13:05:02Z (5 minutes ago)\n",
         "From:         gitlab, sent by 10.0.0.7\n",
         "Redelivered:  2 times, last 3 minutes ago; nothing was started\n",
-        "   made pipelinerun/gitlab-run-j77rx Succeeded\n",
+        "   made pipelinerun/gitlab-run-j77rx   Succeeded\n",
         "   warning: the value of \"message\" holds quotes, line breaks or an object: it\n   can change",
         "   X-Gitlab-Token: (sealed)\n",
         "     \"ref\": \"refs/heads/main\",\n",

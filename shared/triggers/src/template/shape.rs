@@ -6,7 +6,7 @@ use serde_json::Value;
 const DIFFERENCES_MAX: usize = 3;
 
 /// Where the made object differs from its template in more than texts.
-pub(super) fn differences(template: &Value, made: &Value) -> Vec<String> {
+pub(crate) fn differences(template: &Value, made: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare(template, made, String::new(), &mut found);
     found

@@ -18,8 +18,6 @@ const PAGE: usize = 500;
 #[derive(Debug, Default, Args)]
 #[command(before_help = "Example: tidemill events list --outcome failed,dead --since 2h")]
 pub(crate) struct List {
-    #[command(flatten)]
-    asked: Asked,
     /// At most so many
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     limit: usize,
@@ -38,6 +36,8 @@ pub(crate) struct List {
     /// Without the line of column names
     #[arg(long)]
     no_headers: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 impl List {

@@ -44,6 +44,7 @@ impl Show {
         let view = View {
             palette: say::stdout().palette,
             now: Timestamp::now(),
+            columns: 0,
         };
         let shown = Shown {
             columns: match width() {
