@@ -53,7 +53,7 @@ async fn reopen(app: &App, event: &str, requested: u64) -> Result<(), Error> {
             triggers: outcome.triggers.into_iter().filter(is_settled).collect(),
             ..outcome
         };
-        if record::write(&app.bus, &subject, &open, sequence).await? {
+        if record::write(&app.bus, &subject, &open, sequence).await?.is_some() {
             return app.written();
         }
     }

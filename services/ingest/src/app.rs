@@ -1,14 +1,22 @@
 //! What everything in ingest shares.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use tidemill_bus::Bus;
 use tidemill_objects::Objects;
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::{RwLock, Semaphore, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
+use crate::client::Client;
 use crate::notice::Notices;
 use crate::rate::Rate;
 use crate::{Error, Sealer, Settings};
+
+/// How old an EventListener may be that a request is taken for.
+const CURRENT: Duration = Duration::from_secs(1);
 
 /// What requests and evaluations share.
 pub(crate) struct App {
@@ -21,10 +29,16 @@ pub(crate) struct App {
     pub(crate) notices: Notices,
     /// Requests that may be under way.
     pub(crate) requests: Semaphore,
+    /// Asks services of others.
+    pub(crate) client: Arc<Client>,
+    /// Whether somebody wants to be told of runs; `None` until that is known.
+    pub(crate) run_events: watch::Sender<Option<bool>>,
     /// Interceptors that run elsewhere.
     pub(crate) calls: Calls,
     /// Events that may be evaluated at once.
     pub(crate) places: Semaphore,
+    /// When the index of the objects was last known to be current.
+    current: Mutex<Option<Instant>>,
     /// Held alone by what was tried before: should it end the process, nothing else is suspected.
     pub(crate) suspicion: RwLock<()>,
     pub(crate) stopping: CancellationToken,
@@ -34,13 +48,17 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(settings: Settings, bus: Bus, objects: Objects) -> Result<Self, Error> {
+        let client = Arc::new(Client::default());
         Ok(Self {
             sealer: Sealer::new(&settings.seal_key)?,
             rate: Rate::new(settings.rate),
             notices: Notices::new(),
             requests: Semaphore::new(settings.requests),
-            calls: Calls::new(&settings),
+            calls: Calls::new(&settings, client.clone()),
+            client,
+            run_events: watch::Sender::new(None),
             places: Semaphore::new(settings.evaluations),
+            current: Mutex::default(),
             suspicion: RwLock::new(()),
             stopping: CancellationToken::new(),
             settings,
@@ -49,6 +67,18 @@ impl App {
             #[cfg(test)]
             crash: crate::tests::Crash::default(),
         })
+    }
+
+    /// Sees to it that the index of the objects was current a moment ago, so that not every request
+    /// has to ask the leader.
+    pub(crate) async fn be_current(&self) -> Result<(), Error> {
+        let now = Instant::now();
+        let is_old = |at: &Option<Instant>| at.is_none_or(|at| now - at > CURRENT);
+        if is_old(&self.current.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.objects.catch_up().await?;
+            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        }
+        Ok(())
     }
 
     /// Where a test may end the process: after each write.

@@ -30,7 +30,7 @@ const PUT_OFF_EACH: Duration = Duration::from_millis(3);
 
 /// Calls under way, and the events that wait for their turn to make one.
 pub(crate) struct Calls {
-    client: Client,
+    client: Arc<Client>,
     limit: Duration,
     answer_bytes: usize,
     all: Semaphore,
@@ -40,9 +40,9 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, client: Arc<Client>) -> Self {
         Self {
-            client: Client::default(),
+            client,
             limit: settings.interceptor_timeout.duration(),
             answer_bytes: usize::try_from(settings.interceptor_answer.bytes()).unwrap_or(usize::MAX),
             all: Semaphore::new(WAITING_MAX),

@@ -1,10 +1,12 @@
 //! From a stored event to what each trigger decided.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::{Value, json};
 use tidemill_bus::{Stored, blob};
 use tidemill_messages::decode;
 use tidemill_messages::event::{Body, Class, Event, Verdict};
@@ -15,6 +17,7 @@ use tidemill_triggers::{
 };
 
 use crate::app::App;
+use crate::emit::{ANNOTATION_HOPS, HEADER_HOPS};
 use crate::turn::Turn;
 use crate::{Error, find};
 
@@ -52,14 +55,24 @@ pub(crate) async fn read(app: &App, stored: &Stored) -> Result<(Event, tidemill_
     Ok((event, read))
 }
 
+/// What was decided about an event.
+pub(crate) struct Decided {
+    pub(crate) triggers: Vec<Verdict>,
+    /// Whether its listener wants CloudEvents about it.
+    pub(crate) cloud_events: bool,
+}
+
 /// What each trigger of the event's listener decides.
 ///
 /// # Errors
 /// [`Error::Poison`] for what can never be decided; [`Error::Busy`], [`Error::Panicked`].
-pub(crate) async fn decide(app: &App, stored: &Stored, turn: &mut Turn<'_>) -> Result<Vec<Verdict>, Error> {
+pub(crate) async fn decide(app: &App, stored: &Stored, turn: &mut Turn<'_>) -> Result<Decided, Error> {
     let (event, read) = read(app, stored).await?;
+    // What was applied before the event came is seen: one question to the leader instead of many.
+    app.objects.catch_up().await?;
     let listener = listener(app, &event).await?;
     let triggers = find::triggers(&app.objects, &listener).await?;
+    let (listener, triggers, read) = (Arc::new(listener), Arc::new(triggers), Arc::new(read));
     let mut known = Known::default();
     for _ in 0..ROUNDS_MAX {
         let (subject, all, facts, asked) = (listener.clone(), triggers.clone(), known.clone(), read.clone());
@@ -68,7 +81,11 @@ pub(crate) async fn decide(app: &App, stored: &Stored, turn: &mut Turn<'_>) -> R
         let outcomes = evaluated.map_err(|_| Error::Panicked)?;
         let needs: BTreeSet<Need> = outcomes.iter().filter_map(|outcome| outcome.need().cloned()).collect();
         if needs.is_empty() {
-            return Ok(outcomes.into_iter().map(verdict).collect());
+            let hops = read.headers.first(HEADER_HOPS);
+            return Ok(Decided {
+                triggers: outcomes.into_iter().map(|outcome| verdict(outcome, hops)).collect(),
+                cloud_events: !listener.spec.cloud_event_uri.is_empty(),
+            });
         }
         for (need, found) in find_all(app, needs, turn).await? {
             known.add(need, found);
@@ -99,14 +116,14 @@ async fn listener(app: &App, event: &Event) -> Result<Listener, Error> {
     };
     let kind = Kind::by_resource("triggers.tekton.dev", "eventlisteners").ok_or_else(|| poison("is not known"))?;
     let key = Key::new(kind, &event.summary.namespace, &event.summary.listener);
-    let object = app.objects.get(&key).await?.ok_or_else(|| poison("was deleted"))?;
+    let object = app.objects.indexed(&key).await?.ok_or_else(|| poison("was deleted"))?;
     if object.metadata.uid.as_deref() != Some(event.summary.listener_uid.as_str()) {
         return Err(poison("was deleted; another one has its name"));
     }
     Listener::read(&object).map_err(|error| poison(&error.to_string()))
 }
 
-fn verdict(outcome: TriggerOutcome) -> Verdict {
+fn verdict(outcome: TriggerOutcome, hops: Option<&str>) -> Verdict {
     let text = outcome.decision.describe();
     let class = match &outcome.decision {
         Decision::Accepted { .. } => Class::Accepted,
@@ -114,8 +131,8 @@ fn verdict(outcome: TriggerOutcome) -> Verdict {
         Decision::Refused { .. } => Class::Refused,
         Decision::Failed { .. } | Decision::Pending { .. } => Class::Failed,
     };
-    let objects = match outcome.decision {
-        Decision::Accepted { objects } => Some(objects),
+    let objects: Option<Vec<Value>> = match outcome.decision {
+        Decision::Accepted { objects } => Some(objects.into_iter().map(|object| hopped(object, hops)).collect()),
         _ => None,
     };
     Verdict {
@@ -129,4 +146,15 @@ fn verdict(outcome: TriggerOutcome) -> Verdict {
         made: Vec::new(),
         error: String::new(),
     }
+}
+
+/// The object, with how many events have led to it where its event says so.
+fn hopped(mut object: Value, hops: Option<&str>) -> Value {
+    if let Some(hops) = hops
+        && let Some(Value::Object(metadata)) = object.get_mut("metadata")
+        && let Value::Object(annotations) = metadata.entry("annotations").or_insert_with(|| json!({}))
+    {
+        annotations.insert(ANNOTATION_HOPS.to_owned(), json!(hops));
+    }
+    object
 }

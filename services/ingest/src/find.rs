@@ -12,7 +12,7 @@ use crate::app::App;
 /// Group of the kinds of triggers.
 const GROUP: &str = "triggers.tekton.dev";
 
-/// The answer to a need, as the store or whoever is asked has it now.
+/// The answer to a need, as the index or whoever is asked has it now.
 pub(crate) async fn find(app: &App, need: &Need) -> Result<Found, Error> {
     let objects = &app.objects;
     Ok(match need {
@@ -61,7 +61,7 @@ pub(crate) async fn triggers(objects: &Objects, listener: &Listener) -> Result<V
 
 async fn get(objects: &Objects, kind: Option<&Kind>, namespace: &str, name: &str) -> Result<Option<Object>, Error> {
     match kind {
-        Some(kind) => Ok(objects.get(&Key::new(kind, namespace, name)).await?),
+        Some(kind) => Ok(objects.indexed(&Key::new(kind, namespace, name)).await?),
         None => Ok(None),
     }
 }

@@ -13,6 +13,7 @@ use tidemill_resources::Kind;
 use tidemill_triggers::{Headers, Listener, Request};
 use tokio::time::timeout;
 
+use crate::Error;
 use crate::address::{self, Address};
 use crate::app::App;
 use crate::notice;
@@ -85,7 +86,11 @@ async fn listener(app: &App, address: &Address) -> Result<Listener, Refusal> {
     };
     let kind = Kind::by_resource("triggers.tekton.dev", "eventlisteners").ok_or_else(missing)?;
     let key = Key::new(kind, &address.namespace, &address.listener);
-    let found = timeout(STORE_LIMIT, app.objects.get(&key)).await;
+    let found = timeout(STORE_LIMIT, async {
+        app.be_current().await?;
+        Ok::<_, Error>(app.objects.indexed(&key).await?)
+    });
+    let found = found.await;
     let found = found.map_err(|_| later())?.map_err(|error| {
         tracing::warn!(%error, "An EventListener could not be read.");
         later()

@@ -1,15 +1,15 @@
 //! One event, from its arrival to its end.
 
 use tidemill_bus::Stored;
-use tidemill_messages::event::{Outcome, Stage};
+use tidemill_messages::event::{Outcome, SUMMARY, Stage};
 use tidemill_messages::{envelope, subject};
 use tidemill_triggers::event_id;
 
 use crate::again::merged;
 use crate::app::App;
-use crate::decide::decide;
+use crate::decide::{Decided, decide};
 use crate::turn::Turn;
-use crate::{Error, make, record};
+use crate::{Error, emit, make, record};
 
 /// Tries of one event that did not come to their end before it is given up.
 pub(crate) const TRIES_MAX: u32 = 5;
@@ -28,16 +28,15 @@ pub(crate) async fn judge(app: &App, stored: &Stored, is_suspect: bool) -> Resul
     };
     let mut turn = Turn::begin(app, is_suspect).await;
     let mut is_counted = !is_suspect;
+    // What was written last, as long as nobody else wrote. Of an event that comes for the first time
+    // nothing was: should that be wrong, the first write says so.
+    let mut known = (!is_suspect).then(|| (0, blank(app, stored)));
     for _ in 0..ROUNDS_MAX {
-        let (sequence, before) = match record::last(&app.bus, &subject).await? {
-            Some((sequence, outcome)) => (sequence, outcome),
-            None => (
-                0,
-                Outcome {
-                    stage: Stage::Trying,
-                    ..blank(app, stored)
-                },
-            ),
+        let (sequence, before) = match known.take() {
+            Some(written) => written,
+            None => record::last(&app.bus, &subject)
+                .await?
+                .unwrap_or_else(|| (0, blank(app, stored))),
         };
         if matches!(before.stage, Stage::Done | Stage::Dead) {
             return Ok(());
@@ -51,10 +50,14 @@ pub(crate) async fn judge(app: &App, stored: &Stored, is_suspect: bool) -> Resul
             at: app.bus.now(),
             ..next
         };
-        if record::write(&app.bus, &subject, &next, sequence).await? {
+        if next.cloud_events && matches!(next.stage, Stage::Done | Stage::Dead) {
+            tell_listener(app, stored, &next).await?;
+        }
+        if let Some(sequence) = record::write(&app.bus, &subject, &next, sequence).await? {
             app.written()?;
             is_counted = true;
             tell(&next);
+            known = Some((sequence, next));
         }
     }
     Err(Error::Contended { rounds: ROUNDS_MAX })
@@ -85,13 +88,14 @@ async fn advance(app: &App, stored: &Stored, mut before: Outcome, turn: &mut Tur
         });
     }
     match decide(app, stored, turn).await {
-        Ok(triggers) => {
+        Ok(Decided { triggers, cloud_events }) => {
             let triggers = merged(before.triggers, triggers);
             let is_done = triggers.iter().all(|verdict| verdict.objects.is_empty());
             let stage = if is_done { Stage::Done } else { Stage::Decided };
             Ok(Outcome {
                 stage,
                 triggers,
+                cloud_events,
                 ..before
             })
         }
@@ -105,6 +109,15 @@ async fn advance(app: &App, stored: &Stored, mut before: Outcome, turn: &mut Tur
             reason: tidemill_telemetry::Chain(&error).to_string(),
             ..before
         }),
+    }
+}
+
+/// Tells the listener's sink what became of the event, before that is noted as done.
+async fn tell_listener(app: &App, stored: &Stored, outcome: &Outcome) -> Result<(), Error> {
+    let summary = stored.header(SUMMARY).and_then(|text| serde_json::from_str(text).ok());
+    match summary {
+        Some(summary) => emit::decided(app, &summary, outcome).await,
+        None => Ok(()),
     }
 }
 

@@ -16,6 +16,7 @@ mod app;
 mod calls;
 mod client;
 mod decide;
+mod emit;
 mod error;
 mod find;
 mod intake;

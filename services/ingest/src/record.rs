@@ -16,14 +16,15 @@ pub(crate) async fn last(bus: &Bus, subject: &str) -> Result<Option<(u64, Outcom
     Ok(Some((stored.sequence, decode(subject, &payload)?)))
 }
 
-/// Writes an outcome where the last one has sequence `expected`; `false`: somebody else was first.
-pub(crate) async fn write(bus: &Bus, subject: &str, outcome: &Outcome, expected: u64) -> Result<bool, Error> {
+/// Writes an outcome where the last one has sequence `expected`, and gives its own; nothing: somebody
+/// else was first.
+pub(crate) async fn write(bus: &Bus, subject: &str, outcome: &Outcome, expected: u64) -> Result<Option<u64>, Error> {
     let message = Message::new(subject, encode(subject, outcome)?).expecting(expected);
     let message = message.header(CLASSES, outcome.class_words());
     let message = blob::attach(bus, message).await?;
     match bus.publish(message).await {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_conflict() => Ok(false),
+        Ok(sequence) => Ok(Some(sequence)),
+        Err(error) if error.is_conflict() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::{Error, Settings, intake, listeners, notice, schedule, status, worker};
+use crate::{Error, Settings, emit, intake, listeners, notice, schedule, status, worker};
 
 /// Ingest that listens but does not answer yet.
 pub struct Ingest {
@@ -78,6 +78,8 @@ impl Ingest {
                 listeners::run(app.clone()),
                 schedule::run(app.clone()),
                 telling,
+                listeners::tell_sinks(app.clone()),
+                emit::run(app.clone()),
             )
             .map(|_| ())
         };

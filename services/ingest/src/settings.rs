@@ -35,6 +35,11 @@ pub struct Settings {
     pub interceptor_timeout: Span,
     /// Its largest answer. Default 4 MiB.
     pub interceptor_answer: Size,
+    /// HTTP addresses that are told of every run and release, as CloudEvents. Default none.
+    pub sinks: Vec<String>,
+    /// How often one event is told a sink that does not take it, with growing pauses up to 5 min.
+    /// Default 20, about an hour.
+    pub sink_tries: u32,
     /// How long an orderly stop waits for requests under way. Default 5 s.
     pub stop_grace: Span,
 }
@@ -53,6 +58,8 @@ impl Default for Settings {
             evaluations: 16,
             interceptor_timeout: Span::seconds(5),
             interceptor_answer: Size::new(4 << 20),
+            sinks: Vec::new(),
+            sink_tries: 20,
             stop_grace: Span::seconds(5),
         }
     }
@@ -68,8 +75,16 @@ impl tidemill_settings::Settings for Settings {
             );
             problems.push(("listen", message));
         }
+        for url in &self.sinks {
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                problems.push(("sinks", format!("{url:?} is no address; expected http:// or https://")));
+            }
+        }
         let counts = [("requests", self.requests), ("evaluations", self.evaluations)];
-        for (key, value) in counts.into_iter().chain([("rate", self.rate as usize)]) {
+        for (key, value) in counts
+            .into_iter()
+            .chain([("rate", self.rate as usize), ("sink-tries", self.sink_tries as usize)])
+        {
             if value == 0 {
                 problems.push((key, "must be at least 1".to_owned()));
             }

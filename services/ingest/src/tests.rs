@@ -2,6 +2,7 @@
 
 mod again;
 mod crash;
+mod emit;
 mod evaluation;
 mod http;
 mod interceptors;

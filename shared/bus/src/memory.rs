@@ -75,6 +75,15 @@ impl Memory {
         self.shared.touch();
     }
 
+    /// Whether the stream has a durable consumer of this name: tests wait for it.
+    pub fn has_consumer(&self, stream: &str, name: &str) -> bool {
+        let world = self.shared.lock();
+        world
+            .streams
+            .get(stream)
+            .is_some_and(|store| store.durables.contains_key(name))
+    }
+
     fn links(&self) -> MutexGuard<'_, Vec<Link>> {
         self.shared.links.lock().unwrap_or_else(PoisonError::into_inner)
     }

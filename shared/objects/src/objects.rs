@@ -99,6 +99,28 @@ impl Objects {
         }
     }
 
+    /// Waits until the index of this process holds all that the leader had at the call; gives that
+    /// version.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn catch_up(&self) -> Result<u64, Error> {
+        self.inner.reach_leader().await
+    }
+
+    /// The object as the index of this process has it, as new as the last [`Objects::catch_up`] or
+    /// newer; one that it has not is asked of the leader.
+    ///
+    /// # Errors
+    /// As [`Objects::get`].
+    pub async fn indexed(&self, key: &Key) -> Result<Option<Object>, Error> {
+        self.inner.check_ready()?;
+        match self.inner.likely_slot(key).await? {
+            Slot::Live { object, .. } => Ok(Some(*object)),
+            Slot::Empty | Slot::Tombstone { .. } => self.get(key).await,
+        }
+    }
+
     /// What the index knows about an object, without asking the store: it may be a moment behind.
     pub fn known(&self, key: &Key) -> Option<Known> {
         self.inner.index().get(key)

@@ -22,6 +22,8 @@ pub const ANNOTATION_SCHEDULE: &str = "tidemill.dev/schedule";
 pub const ANNOTATION_TIME_ZONE: &str = "tidemill.dev/time-zone";
 /// Annotation of an EventListener: `skip`, `latest` or `all` of the runs missed while nothing ran.
 pub const ANNOTATION_MISSED: &str = "tidemill.dev/missed";
+/// Annotation of an EventListener: a subject such as `release.>` that feeds it beside HTTP.
+pub const ANNOTATION_SUBJECT: &str = "tidemill.dev/subject";
 
 /// Longest name of an EventListener: its Service is called `el-<name>`.
 pub const LISTENER_NAME_MAX: usize = 60;

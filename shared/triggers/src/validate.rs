@@ -9,7 +9,11 @@ use tidemill_resources::path::At;
 use tidemill_resources::{Object, Problem, Problems};
 
 use crate::kinds::{BindingSpec, InterceptorSpec, ListenerSpec, TemplateSpec, TriggerSpec, read_spec};
+use crate::names::ANNOTATION_SUBJECT;
 use crate::schedule::Schedule;
+
+/// Longest subject that feeds a listener, in bytes.
+const SUBJECT_BYTES_MAX: usize = 512;
 
 /// Everything wrong with an object of `triggers.tekton.dev`; nothing for other kinds.
 ///
@@ -26,6 +30,7 @@ pub fn validate(object: &Object) -> Vec<Problem> {
             if let Some(spec) = read::<ListenerSpec>(object, &mut problems) {
                 listener::check(object, &spec, &mut problems);
                 schedule(object, &mut problems);
+                subject(object, &mut problems);
             }
         }
         "Trigger" => {
@@ -63,6 +68,29 @@ fn schedule(object: &Object, problems: &mut Problems) {
     if let Err(error) = Schedule::of(annotations) {
         let (metadata, annotations) = (At::ROOT.key("metadata"), "annotations");
         problems.add(Problem::error(metadata.key(annotations), error.to_string()));
+    }
+}
+
+/// A subject of events, as NATS has them: tokens, of which `*` is any and a last `>` any number.
+fn subject(object: &Object, problems: &mut Problems) {
+    let annotation = object.metadata.annotations.as_ref();
+    let Some(subject) = annotation.and_then(|all| all.get(ANNOTATION_SUBJECT)) else {
+        return;
+    };
+    let tokens: Vec<&str> = subject.split('.').collect();
+    let is_token = |(index, token): (usize, &&str)| match *token {
+        "*" => true,
+        ">" => index + 1 == tokens.len(),
+        token => !token.is_empty() && !token.contains(['*', '>']) && !token.contains(char::is_whitespace),
+    };
+    let is_known = matches!(tokens[..], ["release" | "cloudevent", _, ..]);
+    if !is_known || subject.len() > SUBJECT_BYTES_MAX || !tokens.iter().enumerate().all(is_token) {
+        let at = At::ROOT.key("metadata");
+        let problem = Problem::error(
+            at.key("annotations"),
+            format!("{ANNOTATION_SUBJECT}: {subject:?} is no subject"),
+        );
+        problems.add(problem.expected("one such as release.> or cloudevent.*.pipelinerun.*.failed"));
     }
 }
 

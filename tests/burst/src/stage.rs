@@ -96,14 +96,14 @@ impl Stage {
         check::settle(self, SETTLE_LIMIT).await.map(drop)
     }
 
-    /// Payload of the message that such a push is stored as, in bytes.
+    /// Payload of the message that such a push is stored as.
     ///
     /// # Errors
     /// When it is not accepted.
-    pub async fn message_bytes(&self, bus: &Bus) -> Result<usize> {
+    pub async fn payload(&self, bus: &Bus) -> Result<Vec<u8>> {
         self.flood(usize::MAX / 2, 1).await?;
         let stored = bus.last(EVENTS, subject::ALL_EVENTS).await?;
-        Ok(stored.context("no event was stored")?.payload.len())
+        Ok(stored.context("no event was stored")?.payload.to_vec())
     }
 
     /// Kills ingest and starts another in its place.

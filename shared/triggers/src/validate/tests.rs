@@ -72,6 +72,21 @@ fn a_listener_needs_a_trigger_and_a_short_name() {
         "metadata": {"name": "x", "annotations": {"tidemill.dev/schedule": "soon"}}, "spec": {"labelSelector": {}}});
     let found = validate(&serde_json::from_value(annotated).unwrap());
     assert!(found[0].to_string().contains("has 1 fields"), "{found:?}");
+    for (subject, is_good) in [
+        ("release.>", true),
+        ("cloudevent.*.pipelinerun.*.failed", true),
+        ("release", false),
+        ("object.>", false),
+        ("release.>.x", false),
+        ("release.a*.x", false),
+        ("release..x", false),
+        ("release.a b", false),
+    ] {
+        let annotated = json!({"apiVersion": "triggers.tekton.dev/v1beta1", "kind": "EventListener",
+            "metadata": {"name": "x", "annotations": {"tidemill.dev/subject": subject}}, "spec": {"labelSelector": {}}});
+        let found = validate(&serde_json::from_value(annotated).unwrap());
+        assert_eq!(found.is_empty(), is_good, "{subject}: {found:?}");
+    }
 }
 
 #[test]
