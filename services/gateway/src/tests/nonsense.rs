@@ -153,7 +153,18 @@ async fn no_request_is_a_fault_of_the_server() {
         let (media_type, accept) = (pick(TYPES), pick(ACCEPTS));
         let uri = format!("{collection}/{}?{}", rest.join("/"), query.join("&"));
         let token = pick(&[TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, "wrong", "a.b.c", ""]);
-        let other = pick(&["", "", "", "", "jane", "system:serviceaccount:default:a", "\u{fc}"]);
+        let other = pick(&[
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "jane",
+            "system:serviceaccount:default:a",
+            "\u{fc}",
+        ]);
         let body = bodies[random.random_range(0..bodies.len())].clone();
         let Ok(request) = Request::builder()
             .method(method.as_str())
