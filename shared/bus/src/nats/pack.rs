@@ -8,6 +8,7 @@ use std::io;
 
 use bytes::Bytes;
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::get_frame_content_size;
 
 use crate::{Headers, MAX_MESSAGE_BYTES, Stored};
 
@@ -39,11 +40,14 @@ pub(super) fn unpack(mut stored: Stored) -> Option<Stored> {
     if !take_header(&mut stored.headers) || stored.payload.is_empty() {
         return Some(stored);
     }
-    let unpacked = DECOMPRESSOR.with_borrow_mut(|decompressor| {
-        let decompressor = decompressor.as_mut().ok()?;
-        decompressor.decompress(&stored.payload, MAX_MESSAGE_BYTES).ok()
-    });
-    stored.payload = Bytes::from(unpacked?);
+    // The frame tells its size: room for the largest message would stay with every small one.
+    let size = usize::try_from(get_frame_content_size(&stored.payload).ok()??).ok()?;
+    if size > MAX_MESSAGE_BYTES {
+        return None;
+    }
+    let unpacked = DECOMPRESSOR
+        .with_borrow_mut(|decompressor| decompressor.as_mut().ok()?.decompress(&stored.payload, size).ok())?;
+    stored.payload = Bytes::from(unpacked);
     Some(stored)
 }
 
