@@ -24,6 +24,24 @@ load_image() {
   fi
 }
 
+# borrow_engine: the one DOCKER_HOST names, else the tests' own, held until this shell ends.
+borrow_engine() {
+  [ -z "${DOCKER_HOST:-}" ] || return 0
+  local engine=${TIDEMILL_DOCKER:-/var/tmp/tidemill-docker}
+  mkdir -p "$engine"
+  exec 7>"$engine/users"
+  flock --shared 7
+  DOCKER_HOST=$("$tree/deploy/tools/docker-engine" borrow 7>&-)
+  export DOCKER_HOST
+  borrowed=1
+}
+
+return_engine() {
+  [ -n "${borrowed:-}" ] || return 0
+  exec 7>&-
+  "$tree/deploy/tools/docker-engine" return
+}
+
 address_of() { docker inspect --format '{{.NetworkSettings.IPAddress}}' "$1"; }
 
 # answers HOST PORT

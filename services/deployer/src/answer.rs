@@ -11,7 +11,7 @@ use tidemill_messages::stream::{RELEASES, RUNS};
 use tidemill_messages::{
     DeployReport, DeployStage, ReleaseEvent, ReleaseReport, ReleaseStatus, Rollback, decode, encode, subject,
 };
-use tidemill_telemetry::{Chain, Traceparent};
+use tidemill_telemetry::Chain;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -114,7 +114,7 @@ async fn hear(deployer: &Deployer, delivery: &Delivery) -> Result<(), Error> {
     let hearing = Hearing {
         deployer,
         report: &report,
-        traceparent: Traceparent::continued(message.header(TRACEPARENT)).to_string(),
+        traceparent: message.header(TRACEPARENT).unwrap_or_default().to_owned(),
     };
     match report.stage {
         DeployStage::Started => Ok(()),
@@ -167,6 +167,11 @@ impl Hearing<'_> {
     /// Waits for a rollback of ours and says how it ended.
     async fn follow(&self, begun: rollback::Begun) -> Result<(), Error> {
         let rollback = rollback::follow(self, &begun).await?;
+        let over = DeployReport {
+            stage: DeployStage::Settled,
+            ..self.report.clone()
+        };
+        self.deployer.actors.add(&over, self.deployer.bus.now());
         let heads = self.revisions().await?;
         let mut answer = self.answer(heads.last()).await?;
         answer.rollback = rollback;

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::{ListParams, LogParams, PostParams};
 use kube::{Api, Client, Config};
 use tidemill_messages::ReleaseName;
+use tidemill_telemetry::Chain;
 
 use crate::manifest::{Workload, WorkloadKind};
 use crate::readiness::{self, Readiness};
@@ -18,6 +19,8 @@ use crate::{Error, Settings};
 
 /// Pods of one workload that are looked at for a cause.
 const PODS_MAX: u32 = 50;
+/// What the kubelet answers in place of a log that is gone.
+const NO_LOG: &str = "unable to retrieve container logs for ";
 
 /// A cluster.
 #[derive(Clone)]
@@ -73,6 +76,22 @@ impl Cluster {
             names.join(", "),
             self.address.trim_end_matches('/')
         )
+    }
+
+    /// Why the cluster does not let releases be read; `None` if it does.
+    pub async fn trouble(&self, settings: &Settings) -> Option<String> {
+        let one = ListParams::default().labels(record::SELECTOR).limit(1);
+        for namespace in self.namespaces(settings) {
+            if let Err(error) = self.records(namespace.as_deref()).list_metadata(&one).await {
+                let place = namespace.map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace {name}"));
+                return Some(format!(
+                    "the cluster at {} does not let Secrets of {place} be listed: {}",
+                    self.address.trim_end_matches('/'),
+                    Chain(&error)
+                ));
+            }
+        }
+        None
     }
 
     /// The namespaces to watch: `None` is all of them.
@@ -205,7 +224,7 @@ impl Cluster {
                 ..LogParams::default()
             };
             match api.logs(&name, &params).await {
-                Ok(text) if !text.trim().is_empty() => return text.lines().map(str::to_owned).collect(),
+                Ok(text) if has_lines(&text) => return text.lines().map(str::to_owned).collect(),
                 Ok(_) => {}
                 Err(error) => tracing::debug!(pod = name, container, %error, "There is no log."),
             }
@@ -214,7 +233,30 @@ impl Cluster {
     }
 }
 
+/// Whether a container wrote something. Of one whose log is gone the kubelet says so in place of it, and with success.
+fn has_lines(log: &str) -> bool {
+    let log = log.trim();
+    let is_answer = log.starts_with(NO_LOG) && log.lines().count() == 1;
+    !log.is_empty() && !is_answer
+}
+
 fn text(labels: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kubelet_says_of_a_log_is_no_log() {
+        assert!(has_lines("panic: no database\n"));
+        assert!(has_lines(
+            "unable to retrieve container logs for it\nsaid the program itself\n"
+        ));
+        for log in ["", " \n", "unable to retrieve container logs for containerd://4f1c"] {
+            assert!(!has_lines(log), "{log:?}");
+        }
+    }
 }

@@ -117,7 +117,7 @@ impl Deployer {
             revision: head.revision,
             status,
             record_uid: head.uid.clone(),
-            at: head.modified.unwrap_or(now),
+            at: head.written_at(now),
             chart: record.chart.clone(),
             app_version: record.app_version.clone(),
             description: record.description.clone(),

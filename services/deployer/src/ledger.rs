@@ -7,8 +7,10 @@ use tidemill_bus::{Bus, Message, Stored};
 use tidemill_messages::envelope::{TRACEPARENT, VERSION};
 use tidemill_messages::release::Watching;
 use tidemill_messages::stream::RELEASES;
-use tidemill_messages::{ReleaseEvent, ReleaseName, ReleaseStatus, decode, encode, subject};
-use tidemill_telemetry::Traceparent;
+use tidemill_messages::trace::Span;
+use tidemill_messages::{ReleaseEvent, ReleaseName, ReleaseStatus, Traceparent, decode, encode, subject};
+
+use tidemill_telemetry::metrics::catalogue::RELEASES as TRANSITIONS;
 
 use crate::Error;
 
@@ -127,7 +129,7 @@ impl Ledger {
     async fn say_if(&self, event: &ReleaseEvent, is_new: impl Fn(Option<&Said>, &Self) -> bool) -> Result<bool, Error> {
         let subject = subject::release(&event.release, event.revision, event.status);
         let payload = encode(&subject, event)?;
-        let traceparent = Traceparent::root().to_string();
+        let traceparent = context(event).to_string();
         for _ in 0..TRIES {
             let said = self.said(&event.release, event.revision, event.status);
             if !is_new(said.as_ref(), self) {
@@ -140,6 +142,7 @@ impl Ledger {
             match self.bus.publish(message).await {
                 Ok(sequence) => {
                     self.keep(event, sequence);
+                    TRANSITIONS.of(&[event.status.as_str()]).increment();
                     tracing::info!(release = %event.release, revision = event.revision, status = %event.status, "A release changed.");
                     return Ok(true);
                 }
@@ -179,8 +182,13 @@ impl Ledger {
             since: self.bus.now(),
             resource_version: version.to_owned(),
         };
+        let itself = Span::Release {
+            record: namespace,
+            revision: 0,
+            status: "watching",
+        };
         let message = Message::new(subject.clone(), encode(&subject, &watching)?)
-            .header(TRACEPARENT, Traceparent::root().to_string())
+            .header(TRACEPARENT, Traceparent::root(itself).to_string())
             .expecting(0);
         match self.bus.publish(message).await {
             Ok(_) => return Ok(version.to_owned()),
@@ -197,4 +205,10 @@ impl Ledger {
         // Nothing that holds the lock can panic half-way.
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Part of the trace of the attempt at work on the release; what others did is a trace of its own.
+fn context(event: &ReleaseEvent) -> Traceparent {
+    let carried = event.actor.as_ref().map(|actor| actor.traceparent.as_str());
+    Traceparent::continued(carried, event.span())
 }

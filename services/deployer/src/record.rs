@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
@@ -87,6 +87,16 @@ impl Head {
             created,
             modified: written.or(by_helm).or(created),
         })
+    }
+
+    /// When it was last written, if it was seen so at `seen`. The API server tells whole seconds, and what was
+    /// done at their end would seem to have come before its cause.
+    pub(crate) fn written_at(&self, seen: Timestamp) -> Timestamp {
+        let Some(second) = self.modified else { return seen };
+        let last = second
+            .saturating_add(SignedDuration::from_millis(999))
+            .unwrap_or(second);
+        seen.clamp(second, last)
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tidemill_messages::{ReleaseStatus, Rollback};
+use tidemill_messages::release::ANNOTATION_ROLLBACK_OF;
+use tidemill_messages::trace::ANNOTATION_TASK_RUN;
+use tidemill_messages::{ReleaseStatus, Rollback, Traceparent};
 use tidemill_objects::{Key, WriteOptions};
 use tidemill_resources::Object;
 
@@ -15,7 +17,6 @@ use crate::record::{Head, Record};
 use crate::retry::until_done;
 
 /// What the TaskRun says it is for.
-const ANNOTATION_ATTEMPT: &str = "tidemill.dev/rollback-of";
 const ANNOTATION_REVISION: &str = "tidemill.dev/rollback-to";
 const ANNOTATION_UNTIL: &str = "tidemill.dev/rollback-until";
 /// Beside Helm's own time: a pod has to start, and Helm to end.
@@ -63,7 +64,7 @@ pub(crate) async fn begun(hearing: &Hearing<'_>) -> Result<Option<Begun>, Error>
 
 fn read(hearing: &Hearing<'_>, task_run: Key, object: &Object) -> Option<Begun> {
     let annotations = object.metadata.annotations.as_ref()?;
-    if annotations.get(ANNOTATION_ATTEMPT)? != &attempt(hearing) {
+    if annotations.get(ANNOTATION_ROLLBACK_OF)? != &attempt(hearing) {
         return None;
     }
     Some(Begun {
@@ -221,11 +222,14 @@ fn task_run(hearing: &Hearing<'_>, begun: &Begun, budget: Duration) -> Value {
     let image = settings.rollback_image.clone().unwrap_or_else(|| report.image.clone());
     let variable = |name: &str, value: &str| json!({"name": name, "value": value});
     let mut annotations = json!({
-        ANNOTATION_ATTEMPT: attempt(hearing),
+        ANNOTATION_ROLLBACK_OF: attempt(hearing),
         ANNOTATION_REVISION: begun.to.to_string(),
         ANNOTATION_UNTIL: begun.until.to_string(),
         "tidemill.dev/release": report.release.to_string(),
     });
+    if let Ok(context) = report.traceparent.parse::<Traceparent>() {
+        annotations[ANNOTATION_TASK_RUN] = context.to_json().into();
+    }
     if !report.class.is_empty() {
         annotations["tidemill.dev/class"] = report.class.as_str().into();
     }

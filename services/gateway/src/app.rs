@@ -1,6 +1,7 @@
 //! One request: who asks, for what, in which form.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
@@ -9,14 +10,18 @@ use axum::http::{Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tidemill_bus::Bus;
+use tidemill_messages::Traceparent;
+use tidemill_messages::envelope::TRACEPARENT;
 use tidemill_objects::Objects;
+use tidemill_telemetry::request::Request as Traced;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Access, Action, Signer, User, review};
 use crate::body::Content;
-use crate::discovery::{self, Aggregated};
+use crate::cluster::Cluster;
+use crate::discovery::{self, Aggregated, Offer};
 use crate::events;
 use crate::logs::{self, Hub};
 use crate::negotiate::Form;
@@ -37,17 +42,20 @@ pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) signer: Signer,
     pub(crate) log_slots: Arc<Semaphore>,
+    /// Whether its cluster, if it is a part of one, takes its answers for true.
+    pub(crate) admitted: Arc<AtomicBool>,
     /// Ends watches and followed logs.
     pub(crate) shutdown: CancellationToken,
 }
 
 impl App {
-    pub(crate) fn new(settings: Settings, bus: Bus, objects: Objects) -> Self {
+    pub(crate) fn new(settings: Settings, bus: Bus, objects: Objects, cluster: Option<Arc<Cluster>>) -> Self {
         let shutdown = CancellationToken::new();
         Self {
             hub: Hub::new(bus.clone(), shutdown.clone()),
             log_slots: Arc::new(Semaphore::new(settings.log_readers)),
-            access: Access::default(),
+            admitted: Arc::new(AtomicBool::new(cluster.is_none())),
+            access: Access::new(cluster),
             signer: Signer::new(&settings.token),
             shutdown,
             settings,
@@ -55,11 +63,34 @@ impl App {
             objects,
         }
     }
+
+    /// # Errors
+    /// 503 until the objects are those to be served, and known.
+    fn check_ready(&self) -> Result<(), Refusal> {
+        self.objects.check_ready()?;
+        if self.admitted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(Refusal::unavailable(
+            "the gateway is not yet, or not any more, what the cluster's APIServices stand for; its log says why",
+        ))
+    }
+
+    /// What is served here: in a cluster what it has not of its own.
+    pub(crate) fn offer(&self) -> Offer {
+        match self.access.cluster() {
+            Some(_) => Offer::Extension,
+            None => Offer::Everything,
+        }
+    }
 }
 
 /// Answers a request.
 pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let traceparent = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    let traced = Traced::begin(parts.method.as_str(), parts.uri.path(), traceparent);
+    parts.extensions.insert(traced.traceparent());
     let answered = timeout(app.settings.request_timeout.duration(), answer(&app, &parts, body)).await;
     let answer =
         answered.unwrap_or_else(|_| Err(Refusal::timeout("the request took longer than gateway.request-timeout")));
@@ -68,11 +99,12 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
         method = %parts.method, path = parts.uri.path(), code = response.status().as_u16(),
         "Answered a request."
     );
+    traced.end(response.status().as_u16());
     response
 }
 
 async fn answer(app: &App, parts: &Parts, body: Body) -> Result<Response, Refusal> {
-    let route = route::parse(parts.uri.path());
+    let route = route::parse(parts.uri.path()).filter(|route| app.offer().has_route(route));
     if let Some(route) = &route
         && let Some(answer) = open(app, parts, route)
     {
@@ -83,11 +115,14 @@ async fn answer(app: &App, parts: &Parts, body: Body) -> Result<Response, Refusa
         };
     }
     let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|info| &info.0);
-    let user = access::authenticate(app, &parts.headers, peer)?;
+    let user = access::authenticate(app, &parts.headers, peer).await?;
     if user.is_anonymous() {
         return Err(Refusal::unauthorized());
     }
     let user = access::impersonated(&app.access, &app.objects, &parts.headers, user).await?;
+    if matches!(route, Some(Route::Events(_) | Route::Objects(_))) {
+        app.check_ready()?;
+    }
     match route {
         Some(Route::Events(path)) => {
             let action = path.action(&parts.method, &Parameters::of(&parts.uri)?)?;
@@ -105,18 +140,18 @@ fn open(app: &App, parts: &Parts, route: &Route) -> Option<Result<Response, Refu
     let form = Aggregated::of(&parts.headers);
     let value: Value = match route {
         Route::Live => return Some(Ok(text("ok"))),
-        Route::Ready => return Some(app.objects.check_ready().map(|()| text("ok")).map_err(Refusal::from)),
+        Route::Ready => return Some(app.check_ready().map(|()| text("ok"))),
         Route::Version => discovery::version(),
         Route::CoreVersions | Route::Groups => {
             let core = *route == Route::CoreVersions;
             return Some(Ok(match form {
-                Some(form) => typed(&form.media_type(), &discovery::aggregated(form, core)),
+                Some(form) => typed(&form.media_type(), &discovery::aggregated(form, core, app.offer())),
                 None if core => json_response(StatusCode::OK, &discovery::core_versions()),
-                None => json_response(StatusCode::OK, &discovery::groups()),
+                None => json_response(StatusCode::OK, &discovery::groups(app.offer())),
             }));
         }
         Route::Group(name) => discovery::group(name),
-        Route::Resources { group, version } => discovery::resources(group, version),
+        Route::Resources { group, version } => discovery::resources(group, version, app.offer()),
         Route::Events(path) => events::described(path)?,
         _ => return None,
     };
@@ -132,7 +167,7 @@ async fn on_path(app: &App, parts: &Parts, route: Option<Route>, user: &User) ->
     };
     app.access.check(&app.objects, user, &action).await?;
     let found = match route {
-        Some(Route::OpenApiSecond) => Some(openapi::second()),
+        Some(Route::OpenApiSecond) => Some(openapi::second(app.offer())),
         Some(Route::OpenApiIndex) => Some(json_response(StatusCode::OK, &openapi::index())),
         Some(Route::OpenApi(name)) => openapi::document(&name),
         _ => None,
@@ -174,6 +209,8 @@ async fn on_objects(app: &App, parts: &Parts, body: Body, target: Target, user: 
             Some("log") => Ok(Form::Object),
             _ => Err(refusal),
         })?,
+        agent: agent(parts),
+        traceparent: parts.extensions.get::<Option<Traceparent>>().copied().flatten(),
         target,
         user,
         action,
@@ -201,6 +238,15 @@ async fn on_objects(app: &App, parts: &Parts, body: Body, target: Target, user: 
         (&Method::DELETE, false) => call.delete_collection(&content).await,
         _ => Err(Refusal::method()),
     }
+}
+
+/// What the client calls itself.
+fn agent(parts: &Parts) -> String {
+    let agent = parts.headers.get(header::USER_AGENT);
+    agent
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// JSON of a type of its own.

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, header};
 use serde_json::{Value, json};
 use tidemill_objects::Patch;
 use tidemill_resources::Kind;
+use tidemill_resources::manifest::{self, Limits};
 
 use self::protobuf::Fault;
 use crate::route::Target;
@@ -16,6 +17,7 @@ use crate::status::Refusal;
 const JSON: &str = "application/json";
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const APPLY: &str = "application/apply-patch+yaml";
 const OPERATIONS: &str = "application/json-patch+json";
 
 /// A body with the type it says it is of.
@@ -39,9 +41,27 @@ impl Content {
         Ok(Self { media_type, bytes })
     }
 
+    /// Whether it is what somebody says of an object, to be applied.
+    pub(crate) fn is_applied(&self) -> bool {
+        self.media_type == APPLY
+    }
+
+    /// That, of an object of the target's kind; namespace and name are those of the address.
+    pub(crate) fn applied(&self, target: &Target) -> Result<Value, Refusal> {
+        let object = match serde_json::from_slice(&self.bytes) {
+            Ok(object) => object,
+            Err(_) => manifest::decode_yaml(&self.bytes, &Limits::default())
+                .map_err(|problem| Refusal::bad_request(format!("the body of the request: {problem}")))?,
+        };
+        Self::placed(object, target)
+    }
+
     /// An object of the target's kind; namespace and name are those of the address.
     pub(crate) fn object(&self, target: &Target) -> Result<Value, Refusal> {
-        let mut object = self.json()?;
+        Self::placed(self.json()?, target)
+    }
+
+    fn placed(mut object: Value, target: &Target) -> Result<Value, Refusal> {
         check_kind(&mut object, target.kind)?;
         let metadata = object
             .as_object_mut()
@@ -70,8 +90,8 @@ impl Content {
             MERGE => Ok(Patch::Merge(self.parse()?)),
             OPERATIONS => Ok(Patch::operations(self.parse()?)?),
             STRATEGIC if is_core => Ok(Patch::Strategic(self.parse()?)),
-            other if is_core => Err(Refusal::media_type(other, &[MERGE, OPERATIONS, STRATEGIC])),
-            other => Err(Refusal::media_type(other, &[MERGE, OPERATIONS])),
+            other if is_core => Err(Refusal::media_type(other, &[MERGE, OPERATIONS, STRATEGIC, APPLY])),
+            other => Err(Refusal::media_type(other, &[MERGE, OPERATIONS, APPLY])),
         }
     }
 

@@ -10,6 +10,42 @@ use tidemill_resources::kind::join_api_version;
 
 use crate::access::review;
 use crate::events;
+use crate::route::Route;
+
+/// What of all the kinds is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// All there are: without a cluster.
+    Everything,
+    /// What a cluster has not of its own, and what is made from it.
+    Extension,
+}
+
+impl Offer {
+    /// Groups that a cluster is extended by.
+    const EXTENSIONS: [&'static str; 3] = ["tekton.dev", "triggers.tekton.dev", events::GROUP];
+
+    /// Whether the group is offered, whole or in part.
+    fn has_group(self, group: &str) -> bool {
+        self == Self::Everything || group.is_empty() || Self::EXTENSIONS.contains(&group)
+    }
+
+    /// Whether objects of the kind are. Pods and events are made from runs; the cluster's own are asked for there.
+    pub(crate) fn has(self, kind: &Kind) -> bool {
+        let made = kind.group.is_empty() && matches!(kind.kind, "Pod" | "Event");
+        self == Self::Everything || made || Self::EXTENSIONS.contains(&kind.group)
+    }
+
+    /// Whether anything at a path is.
+    pub(crate) fn has_route(self, route: &Route) -> bool {
+        match route {
+            Route::Group(group) | Route::Resources { group, .. } => self.has_group(group),
+            Route::Review { .. } => self == Self::Everything,
+            Route::Objects(target) => self.has(target.kind),
+            _ => true,
+        }
+    }
+}
 
 /// The Kubernetes version whose API is spoken.
 const KUBERNETES: (&str, &str) = ("1", "34");
@@ -32,8 +68,8 @@ pub(crate) fn core_versions() -> Value {
 }
 
 /// `/apis`.
-pub(crate) fn groups() -> Value {
-    let groups: Vec<Value> = group_names().into_iter().map(group_entry).collect();
+pub(crate) fn groups(offer: Offer) -> Value {
+    let groups: Vec<Value> = group_names(offer).into_iter().map(group_entry).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
@@ -46,8 +82,8 @@ pub(crate) fn group(name: &str) -> Value {
 }
 
 /// `/api/v1`, `/apis/<group>/<version>`.
-pub(crate) fn resources(group: &str, version: &str) -> Value {
-    let entries = entries(group, version);
+pub(crate) fn resources(group: &str, version: &str, offer: Offer) -> Value {
+    let entries = entries(group, version, offer);
     let resources: Vec<Value> = entries
         .iter()
         .flat_map(|entry| std::iter::once(entry.plain()).chain(entry.plain_parts()))
@@ -59,8 +95,8 @@ pub(crate) fn resources(group: &str, version: &str) -> Value {
 }
 
 /// Every group and version, the core group first.
-pub(crate) fn group_versions() -> Vec<(&'static str, &'static str)> {
-    let groups = std::iter::once("").chain(group_names());
+pub(crate) fn group_versions(offer: Offer) -> Vec<(&'static str, &'static str)> {
+    let groups = std::iter::once("").chain(group_names(offer));
     groups
         .flat_map(|group| versions(group).into_iter().map(move |version| (group, version)))
         .collect()
@@ -68,18 +104,18 @@ pub(crate) fn group_versions() -> Vec<(&'static str, &'static str)> {
 
 /// Whether anything is served there.
 pub(crate) fn is_served(group: &str, version: Option<&str>) -> bool {
-    group_versions()
+    group_versions(Offer::Everything)
         .iter()
         .any(|(known, served)| *known == group && version.is_none_or(|version| version == *served))
 }
 
 /// Names of the groups but the core group.
-fn group_names() -> Vec<&'static str> {
+fn group_names(offer: Offer) -> Vec<&'static str> {
     let mut names = Vec::new();
     let kinds = Kind::all().iter().map(|kind| kind.group);
     let others = review::ALL.iter().map(|review| review.group);
     for group in kinds.chain(others).chain([events::GROUP]) {
-        if !group.is_empty() && !names.contains(&group) {
+        if !group.is_empty() && !names.contains(&group) && offer.has_group(group) {
             names.push(group);
         }
     }
@@ -143,10 +179,10 @@ const VERBS: &[&str] = &[
 /// All that may be done with what is made from other objects.
 const READ: &[&str] = &["get", "list", "watch"];
 
-fn entries(group: &str, version: &str) -> Vec<Entry> {
+fn entries(group: &str, version: &str, offer: Offer) -> Vec<Entry> {
     let kinds = Kind::all()
         .iter()
-        .filter(|kind| kind.group == group && kind.versions.contains(&version));
+        .filter(|kind| kind.group == group && kind.versions.contains(&version) && offer.has(kind));
     let reviews = review::ALL
         .iter()
         .filter(|review| review.group == group && version == "v1");

@@ -113,7 +113,7 @@ impl Path {
 pub(crate) fn described(path: &Path) -> Option<Value> {
     match path {
         Path::Group => Some(discovery::group(GROUP)),
-        Path::Resources => Some(discovery::resources(GROUP, VERSION)),
+        Path::Resources => Some(discovery::resources(GROUP, VERSION, discovery::Offer::Everything)),
         _ => None,
     }
 }

@@ -5,6 +5,7 @@
 mod access;
 mod app;
 mod body;
+mod cluster;
 mod discovery;
 mod error;
 mod events;
@@ -21,6 +22,7 @@ mod settings;
 mod status;
 mod table;
 mod verbs;
+mod versions;
 
 pub use error::Error;
 pub use server::{Gateway, Tls};

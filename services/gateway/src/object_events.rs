@@ -1,42 +1,88 @@
 //! Events about runs, as `kubectl describe` lists them: made from the status of the run when they are asked
 //! for, so that a run costs no more messages than its own.
 //!
-//! Only a list that names the object (`involvedObject.name`) has them. Events that others create are
-//! stored like any object and stand beside them.
+//! A list that names the object (`involvedObject.name`) has all of them, any other those of the last hour, as long as
+//! Kubernetes keeps events. Events that others create are stored like any object and stand beside them. In a cluster, whose kind events are, start and end of each run are
+//! written there (`cluster::record`).
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tidemill_objects::{Error, Key, Objects, Scope};
+use tidemill_objects::{Error, Key, ListQuery, Objects, Scope};
 use tidemill_resources::{Kind, Object};
 use uuid::Uuid;
 
 /// Kinds that have such events, by their resource.
 const RUNS: [(&str, &str); 2] = [("PipelineRun", "pipelineruns"), ("TaskRun", "taskruns")];
 
-/// The events of the run that the selectors name, as far as they select them.
-pub(crate) async fn selected(objects: &Objects, scope: &Scope) -> Result<Vec<Value>, Error> {
-    let Some(name) = scope.fields.required("involvedObject.name") else {
-        return Ok(Vec::new());
-    };
-    let namespace = scope
-        .namespace
-        .as_deref()
-        .or(scope.fields.required("involvedObject.namespace"));
+/// How long an event is listed that nobody names the object of.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
+/// Runs of each kind that are looked through for such events.
+const MAX_RUNS: usize = 2_000;
+
+/// The events of runs that the selectors select.
+pub(crate) async fn selected(objects: &Objects, scope: &Scope, now: Timestamp) -> Result<Vec<Value>, Error> {
     let kind = scope.fields.required("involvedObject.kind");
     let mut found = Vec::new();
     for (known, resource) in RUNS {
         if kind.is_some_and(|kind| kind != known) {
             continue;
         }
-        let Some(kind) = Kind::by_resource("tekton.dev", resource) else {
-            continue;
+        let events = match scope.fields.required("involvedObject.name") {
+            Some(name) => named(objects, scope, resource, name).await?,
+            None => recent(objects, scope, resource, now).await?,
         };
-        let key = Key::new(kind, namespace.unwrap_or_default(), name);
-        let run = objects.get(&key).await?;
-        found.extend(run.iter().flat_map(of).filter(|event| {
-            serde_json::from_value::<Object>(event.clone()).is_ok_and(|event| scope.fields.matches(&event))
+        found.extend(events.into_iter().filter(|event| {
+            let event = serde_json::from_value::<Object>(event.clone());
+            event.is_ok_and(|event| scope.fields.matches(&event))
         }));
     }
     Ok(found)
+}
+
+async fn named(objects: &Objects, scope: &Scope, resource: &str, name: &str) -> Result<Vec<Value>, Error> {
+    let namespace = scope
+        .namespace
+        .as_deref()
+        .or(scope.fields.required("involvedObject.namespace"));
+    let Some(kind) = Kind::by_resource("tekton.dev", resource) else {
+        return Ok(Vec::new());
+    };
+    let key = Key::new(kind, namespace.unwrap_or_default(), name);
+    let run = objects.get(&key).await?;
+    Ok(run.iter().flat_map(of).collect())
+}
+
+async fn recent(objects: &Objects, scope: &Scope, resource: &str, now: Timestamp) -> Result<Vec<Value>, Error> {
+    let query = ListQuery {
+        scope: Scope::new("tekton.dev", resource, scope.namespace.as_deref()),
+        limit: MAX_RUNS,
+        ..ListQuery::default()
+    };
+    let is_recent = |event: &Value| {
+        let at = event["lastTimestamp"]
+            .as_str()
+            .and_then(|at| at.parse::<Timestamp>().ok());
+        at.is_some_and(|at| now.duration_since(at) < RECENT)
+    };
+    Ok(objects
+        .list(&query)
+        .await?
+        .items
+        .iter()
+        .flat_map(of)
+        .filter(is_recent)
+        .collect())
+}
+
+/// Start and end of a run: what is worth an object of the cluster.
+pub(crate) fn milestones(run: &Object) -> Vec<Value> {
+    let mut events = of(run);
+    events.retain(|event| {
+        ["Started", "Succeeded", "Failed"]
+            .iter()
+            .any(|reason| event["reason"] == *reason)
+    });
+    events
 }
 
 /// What happened to a run.
@@ -102,6 +148,7 @@ mod tests {
         assert_eq!(told[0], (&json!("Started"), &json!(""), &json!("Normal")));
         assert_eq!(told[1], (&json!("Failed"), &json!("late"), &json!("Warning")));
         assert_eq!(events, of(&run));
+        assert_eq!(events, milestones(&run));
         assert!(of(&Object::default()).is_empty());
     }
 }

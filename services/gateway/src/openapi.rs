@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tidemill_resources::Kind;
 use tidemill_resources::schema::{self, Schemas};
 
-use crate::discovery;
+use crate::discovery::{self, Offer};
 use crate::status::json_response;
 
 /// The documents, made on first use. They are the same as long as the process lives.
@@ -50,11 +50,11 @@ pub(crate) fn document(name: &str) -> Option<Response<Body>> {
 }
 
 /// `/openapi/v2`: the same in one document of the older form.
-pub(crate) fn second() -> Response<Body> {
+pub(crate) fn second(offer: Offer) -> Response<Body> {
     let mut schemas = Schemas::default();
     let mut paths = serde_json::Map::new();
-    for (group, version) in discovery::group_versions() {
-        for kind in served(group, version) {
+    for (group, version) in discovery::group_versions(offer) {
+        for kind in served(group, version).filter(|kind| offer.has(kind)) {
             let _name = schema::of_kind(kind, version, &mut schemas);
         }
         paths.extend(paths::of(group, version, paths::Form::Second));
@@ -71,7 +71,7 @@ pub(crate) fn second() -> Response<Body> {
 
 fn documents() -> &'static BTreeMap<String, Document> {
     DOCUMENTS.get_or_init(|| {
-        let all = discovery::group_versions();
+        let all = discovery::group_versions(Offer::Everything);
         all.into_iter()
             .map(|(group, version)| (name(group, version), made(group, version)))
             .collect()

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tidemill_objects::List;
 use tidemill_resources::kind::join_api_version;
 use tidemill_resources::{Kind, convert};
 
@@ -35,6 +36,17 @@ pub(crate) struct ListHead {
     pub(crate) remaining: Option<usize>,
 }
 
+impl ListHead {
+    /// That of a page.
+    pub(crate) fn of<T>(list: List<T>) -> Self {
+        Self {
+            version: list.resource_version,
+            continue_token: list.continue_token,
+            remaining: list.remaining,
+        }
+    }
+}
+
 impl Renderer {
     pub(crate) fn new(target: &Target, form: Form, parameters: &Parameters, now: Timestamp) -> Result<Self, Refusal> {
         let include = match parameters.text("includeObject") {
@@ -54,6 +66,11 @@ impl Renderer {
             include,
             now,
         })
+    }
+
+    /// Whether objects are shown as they are stored.
+    pub(crate) fn is_as_stored(&self) -> bool {
+        self.form == Form::Object && self.version == self.kind.versions[0]
     }
 
     fn api_version(&self) -> String {

@@ -152,8 +152,8 @@ fn review(group: &str, version: &str, rest: &[&str]) -> Option<Route> {
     Some(Route::Review { kind, namespace })
 }
 
-/// Percent-decodes one segment.
-fn decode(segment: &str) -> Option<String> {
+/// Percent-decodes one segment; `None` when it is no text.
+pub(crate) fn decode(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

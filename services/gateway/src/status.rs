@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tidemill_objects::Error;
+use tidemill_objects::{Cause, Error};
 use tidemill_resources::GroupResource;
 use tidemill_telemetry::Chain;
 
@@ -91,6 +91,19 @@ impl Refusal {
         Self::new(504, "Timeout", message)
     }
 
+    /// A cause, as clients look for it in the details.
+    pub(crate) fn because(mut self, reason: &str, message: &str, field: &str) -> Self {
+        self.details["causes"] = json!([{"reason": reason, "message": message, "field": field}]);
+        self
+    }
+
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self {
+            retry_after_s: Some(1),
+            ..Self::new(503, "ServiceUnavailable", message)
+        }
+    }
+
     pub(crate) fn busy(message: &str) -> Self {
         Self {
             retry_after_s: Some(1),
@@ -152,12 +165,22 @@ impl IntoResponse for Refusal {
 
 /// A response with a JSON body.
 pub(crate) fn json_response(code: StatusCode, value: &Value) -> Response {
-    let mut response = Response::new(Body::from(value.to_string()));
+    json_text(code, value.to_string())
+}
+
+/// The same of JSON that is written already.
+pub(crate) fn json_text(code: StatusCode, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
     *response.status_mut() = code;
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+fn told(causes: &[Cause]) -> Vec<Value> {
+    let told = |cause: &Cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field});
+    causes.iter().map(told).collect()
 }
 
 fn details(error: &Error) -> Value {
@@ -168,17 +191,14 @@ fn details(error: &Error) -> Value {
         | Error::Conflict { resource, name, .. }
         | Error::Forbidden { resource, name, .. }
         | Error::TooLarge { resource, name, .. } => of(resource, name),
+        Error::FieldConflict { causes, .. } => json!({"causes": told(causes)}),
         Error::Invalid {
             group,
             kind,
             name,
             causes,
         } => {
-            let causes: Vec<Value> = causes
-                .iter()
-                .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
-                .collect();
-            json!({"name": name, "group": group, "kind": kind, "causes": causes})
+            json!({"name": name, "group": group, "kind": kind, "causes": told(causes)})
         }
         _ => Value::Null,
     }

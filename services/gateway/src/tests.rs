@@ -62,7 +62,7 @@ impl World {
         layout::ensure(&bus, &layout::Limits::default()).await.unwrap();
         let objects = Objects::start(memory.connect(), Options::default()).await.unwrap();
         objects.ready().await.unwrap();
-        let app = Arc::new(App::new(settings, bus.clone(), objects.clone()));
+        let app = Arc::new(App::new(settings, bus.clone(), objects.clone(), None));
         Self { app, bus, objects }
     }
 

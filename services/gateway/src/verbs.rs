@@ -4,6 +4,7 @@ pub(crate) mod read;
 pub(crate) mod watch;
 pub(crate) mod write;
 
+use tidemill_messages::Traceparent;
 use tidemill_objects::{Part, Scope, WriteOptions};
 
 use crate::access::{Action, User};
@@ -14,12 +15,19 @@ use crate::render::Renderer;
 use crate::route::Target;
 use crate::status::Refusal;
 
+/// Longest name of who writes, as in Kubernetes.
+const MAX_MANAGER_BYTES: usize = 128;
+
 /// A request on objects, read as far as its head goes.
 pub(crate) struct Call<'a> {
     pub(crate) app: &'a App,
     pub(crate) target: Target,
     pub(crate) parameters: Parameters,
     pub(crate) form: Form,
+    /// What the client calls itself.
+    pub(crate) agent: String,
+    /// The span of this request, if the client is traced.
+    pub(crate) traceparent: Option<Traceparent>,
     pub(crate) user: User,
     /// What the user does, as roles know it.
     pub(crate) action: Action,
@@ -43,9 +51,26 @@ impl Call<'_> {
 
     pub(crate) fn write_options(&self) -> Result<WriteOptions, Refusal> {
         Ok(WriteOptions {
+            manager: self.manager()?,
             dry_run: self.parameters.dry_run()?,
             strict: self.parameters.validation()? == Validation::Strict,
         })
+    }
+
+    /// Who writes: the parameter, else the first word of the client's name.
+    fn manager(&self) -> Result<String, Refusal> {
+        let named = self.parameters.text("fieldManager");
+        if named.is_empty() {
+            let agent = self.agent.split('/').next().unwrap_or_default();
+            return Ok(agent.chars().take(MAX_MANAGER_BYTES).collect());
+        }
+        if named.len() > MAX_MANAGER_BYTES {
+            return Err(Refusal::bad_request(format!(
+                "fieldManager has {} bytes; the limit is {MAX_MANAGER_BYTES}",
+                named.len()
+            )));
+        }
+        Ok(named.to_owned())
     }
 
     /// The part of the object the address names.

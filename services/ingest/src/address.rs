@@ -1,5 +1,15 @@
 //! Which EventListener a request is for.
 
+/// Begin of the name of a listener's Service, as Tekton has it.
+const SERVICE: &str = "el-";
+/// Port of these Services, as Tekton has it.
+pub(crate) const SERVICE_PORT: i32 = 8080;
+
+/// Name of the Service of a listener.
+pub(crate) fn service(listener: &str) -> String {
+    format!("{SERVICE}{listener}")
+}
+
 /// Namespace and name of an EventListener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -16,7 +26,7 @@ pub(crate) fn of(host: &str, path: &str) -> Option<Address> {
 fn by_host(host: &str) -> Option<Address> {
     let host = host.rsplit_once(':').map_or(host, |(name, _port)| name);
     let mut labels = host.split('.');
-    let listener = labels.next()?.strip_prefix("el-")?;
+    let listener = labels.next()?.strip_prefix(SERVICE)?;
     address(labels.next()?, listener)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidemill_bus::Bus;
 use tidemill_objects::Objects;
-use tokio::sync::{RwLock, Semaphore, watch};
+use tokio::sync::{OnceCell, RwLock, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,7 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) bus: Bus,
     pub(crate) objects: Objects,
+    cluster: OnceCell<kube::Client>,
     pub(crate) sealer: Sealer,
     pub(crate) rate: Rate,
     /// Redeliveries and refusals, to be written.
@@ -51,6 +52,7 @@ impl App {
         let client = Arc::new(Client::default());
         Ok(Self {
             sealer: Sealer::new(&settings.seal_key)?,
+            cluster: OnceCell::new(),
             rate: Rate::new(settings.rate),
             notices: Notices::new(),
             requests: Semaphore::new(settings.requests),
@@ -79,6 +81,18 @@ impl App {
             *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         }
         Ok(())
+    }
+
+    /// The cluster in which listeners have Services, and Secrets; `None` without the setting `service`.
+    pub(crate) async fn cluster(&self) -> Result<Option<kube::Client>, Error> {
+        if self.settings.service.is_none() {
+            return Ok(None);
+        }
+        let client = self.cluster.get_or_try_init(kube::Client::try_default).await;
+        match client {
+            Ok(client) => Ok(Some(client.clone())),
+            Err(source) => Err(Error::Cluster(Box::new(source))),
+        }
     }
 
     /// Where a test may end the process: after each write.

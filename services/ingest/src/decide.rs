@@ -8,8 +8,10 @@ use base64::prelude::BASE64_STANDARD;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 use tidemill_bus::{Stored, blob};
-use tidemill_messages::decode;
+use tidemill_messages::envelope::TRACEPARENT;
 use tidemill_messages::event::{Body, Class, Event, Verdict};
+use tidemill_messages::release::{ANNOTATION_RELEASE_EVENT, CLOUD_EVENT_TYPE};
+use tidemill_messages::{Traceparent, decode, trace};
 use tidemill_objects::Key;
 use tidemill_resources::Kind;
 use tidemill_triggers::{
@@ -81,9 +83,13 @@ pub(crate) async fn decide(app: &App, stored: &Stored, turn: &mut Turn<'_>) -> R
         let outcomes = evaluated.map_err(|_| Error::Panicked)?;
         let needs: BTreeSet<Need> = outcomes.iter().filter_map(|outcome| outcome.need().cloned()).collect();
         if needs.is_empty() {
-            let hops = read.headers.first(HEADER_HOPS);
+            let marks = Marks {
+                hops: read.headers.first(HEADER_HOPS),
+                release: stored.header(TRACEPARENT).filter(|_| is_of_release(&read.headers)),
+                context: Traceparent::of_evaluation(stored.header(TRACEPARENT), &event.summary.key),
+            };
             return Ok(Decided {
-                triggers: outcomes.into_iter().map(|outcome| verdict(outcome, hops)).collect(),
+                triggers: outcomes.into_iter().map(|outcome| verdict(outcome, &marks)).collect(),
                 cloud_events: !listener.spec.cloud_event_uri.is_empty(),
             });
         }
@@ -123,7 +129,7 @@ async fn listener(app: &App, event: &Event) -> Result<Listener, Error> {
     Listener::read(&object).map_err(|error| poison(&error.to_string()))
 }
 
-fn verdict(outcome: TriggerOutcome, hops: Option<&str>) -> Verdict {
+fn verdict(outcome: TriggerOutcome, marks: &Marks<'_>) -> Verdict {
     let text = outcome.decision.describe();
     let class = match &outcome.decision {
         Decision::Accepted { .. } => Class::Accepted,
@@ -132,7 +138,7 @@ fn verdict(outcome: TriggerOutcome, hops: Option<&str>) -> Verdict {
         Decision::Failed { .. } | Decision::Pending { .. } => Class::Failed,
     };
     let objects: Option<Vec<Value>> = match outcome.decision {
-        Decision::Accepted { objects } => Some(objects.into_iter().map(|object| hopped(object, hops)).collect()),
+        Decision::Accepted { objects } => Some(objects.into_iter().map(|object| marks.on(object)).collect()),
         _ => None,
     };
     Verdict {
@@ -148,13 +154,36 @@ fn verdict(outcome: TriggerOutcome, hops: Option<&str>) -> Verdict {
     }
 }
 
-/// The object, with how many events have led to it where its event says so.
-fn hopped(mut object: Value, hops: Option<&str>) -> Value {
-    if let Some(hops) = hops
-        && let Some(Value::Object(metadata)) = object.get_mut("metadata")
-        && let Value::Object(annotations) = metadata.entry("annotations").or_insert_with(|| json!({}))
-    {
-        annotations.insert(ANNOTATION_HOPS.to_owned(), json!(hops));
+/// What the objects of an event are marked with.
+struct Marks<'a> {
+    /// How many events have led to it, where the event says so.
+    hops: Option<&'a str>,
+    /// Trace context of the release's event that the listener was fed with.
+    release: Option<&'a str>,
+    /// Its evaluation.
+    context: Traceparent,
+}
+
+/// Whether a listener was fed with what became of a release.
+fn is_of_release(headers: &Headers) -> bool {
+    let kind = headers
+        .first("Ce-Type")
+        .and_then(|kind| kind.strip_prefix(CLOUD_EVENT_TYPE));
+    headers.first(HEADER_HOPS).is_some() && kind.is_some_and(|status| status.starts_with('.'))
+}
+
+impl Marks<'_> {
+    /// The object with its marks. What a template says of the trace itself counts.
+    fn on(&self, mut object: Value) -> Value {
+        let marks = [(ANNOTATION_HOPS, self.hops), (ANNOTATION_RELEASE_EVENT, self.release)];
+        if let Some(annotations) = trace::annotations_of(&mut object) {
+            for (name, value) in marks {
+                if let Some(value) = value {
+                    annotations.insert(name.to_owned(), json!(value));
+                }
+            }
+        }
+        self.context.mark(&mut object);
+        object
     }
-    object
 }

@@ -17,6 +17,7 @@ pub(crate) use sink::{Sink, deliver, of_listener, of_settings};
 
 use tidemill_bus::{Message, Stored, blob};
 use tidemill_messages::cloud_event::CloudEvent;
+use tidemill_messages::envelope::TRACEPARENT;
 use tidemill_messages::stream::{CLOUD_EVENTS, RELEASES};
 use tidemill_messages::{decode, encode};
 use tidemill_telemetry::Chain;
@@ -30,8 +31,11 @@ pub(crate) const ANNOTATION_HOPS: &str = "tidemill.dev/hops";
 pub(crate) const HEADER_HOPS: &str = "Tidemill-Hops";
 
 /// Stores an event where its subject is empty yet.
-async fn publish(app: &App, subject: String, event: &CloudEvent) -> Result<(), Error> {
-    let message = Message::new(&*subject, encode(&subject, event)?).expecting(0);
+async fn publish(app: &App, subject: String, event: &CloudEvent, traceparent: Option<&str>) -> Result<(), Error> {
+    let mut message = Message::new(&*subject, encode(&subject, event)?).expecting(0);
+    if let Some(context) = traceparent {
+        message = message.header(TRACEPARENT, context);
+    }
     let message = blob::attach(&app.bus, message).await?;
     match app.bus.publish(message).await {
         Err(error) if !error.is_conflict() => Err(error.into()),

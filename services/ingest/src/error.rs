@@ -24,6 +24,20 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The cluster in which Services are to be kept is not there.
+    #[error(
+        "no cluster to keep the Services of EventListeners in: run in a pod, set KUBECONFIG, or leave out ingest.service"
+    )]
+    Cluster(#[source] Box<kube::Error>),
+    /// A Secret of the cluster cannot be read.
+    #[error("Secret {name} of the cluster cannot be read: ingest needs the right to get Secrets there")]
+    Secret {
+        /// Its namespace and name.
+        name: String,
+        /// The cluster's words.
+        #[source]
+        source: Box<kube::Error>,
+    },
     /// Connections could not be served any more.
     #[error("connections cannot be served any more")]
     Serve(#[source] std::io::Error),
@@ -88,7 +102,7 @@ impl Error {
         match self {
             Self::Bus(error) | Self::Blob(blob::Error::Bus { source: error, .. }) => error.retry() != Retry::Never,
             Self::Objects(error) => error.is_transient(),
-            Self::Contended { .. } => true,
+            Self::Contended { .. } | Self::Secret { .. } | Self::Cluster(_) => true,
             _ => false,
         }
     }

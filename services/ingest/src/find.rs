@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
 use tidemill_objects::{Key, ListQuery, Objects, Scope};
 use tidemill_resources::{Kind, Object};
 use tidemill_triggers::{Found, Listener, Need, Reach, TRIGGERS_MAX, Trigger, reach};
@@ -20,7 +22,7 @@ pub(crate) async fn find(app: &App, need: &Need) -> Result<Found, Error> {
             let kind = Kind::by_resource("", "secrets");
             match get(objects, kind, namespace, name).await? {
                 Some(secret) => value(&secret, key),
-                None => Found::Absent,
+                None => secret_of_cluster(app, namespace, name, key).await?,
             }
         }
         Need::Object { kind, namespace, name } => {
@@ -64,6 +66,20 @@ async fn get(objects: &Objects, kind: Option<&Kind>, namespace: &str, name: &str
         Some(kind) => Ok(objects.indexed(&Key::new(kind, namespace, name)).await?),
         None => Ok(None),
     }
+}
+
+/// In a cluster Secrets are the cluster's own, read when they are needed.
+async fn secret_of_cluster(app: &App, namespace: &str, name: &str, key: &str) -> Result<Found, Error> {
+    let Some(client) = app.cluster().await? else {
+        return Ok(Found::Absent);
+    };
+    let secrets: Api<Secret> = Api::namespaced(client, namespace);
+    let secret = secrets.get_opt(name).await.map_err(|source| Error::Secret {
+        name: format!("{namespace}/{name}"),
+        source: Box::new(source),
+    })?;
+    let value = secret.and_then(|secret| secret.data?.remove(key));
+    Ok(value.map_or(Found::Absent, |value| Found::Secret(value.0)))
 }
 
 fn value(secret: &Object, key: &str) -> Found {

@@ -3,6 +3,7 @@
 use tidemill_bus::Stored;
 use tidemill_messages::event::{Outcome, SUMMARY, Stage};
 use tidemill_messages::{envelope, subject};
+use tidemill_telemetry::metrics::catalogue::EVENTS;
 use tidemill_triggers::event_id;
 
 use crate::again::merged;
@@ -140,6 +141,10 @@ fn key_of(stored: &Stored) -> &str {
 }
 
 fn tell(outcome: &Outcome) {
+    if matches!(outcome.stage, Stage::Done | Stage::Dead) {
+        let class = outcome.classes().first().map_or("other", |class| class.as_str());
+        EVENTS.of(&[class]).increment();
+    }
     match outcome.stage {
         Stage::Done => tracing::info!(id = outcome.id, "An event came to its end."),
         Stage::Dead => tracing::error!(id = outcome.id, reason = outcome.reason, "An event was given up."),

@@ -18,6 +18,7 @@ mod client;
 mod decide;
 mod emit;
 mod error;
+mod exposed;
 mod find;
 mod intake;
 mod judge;

@@ -15,6 +15,7 @@ use tidemill_messages::event::{CLASSES, Class, SUMMARY, Summary};
 use tidemill_messages::notice::{Notice, What};
 use tidemill_messages::{encode, envelope, subject};
 use tidemill_telemetry::Chain;
+use tidemill_telemetry::metrics::catalogue::EVENTS_REPEATED;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -90,6 +91,7 @@ impl Gate {
 
 /// Says that an event came again.
 pub(crate) fn redelivered(app: &App, summary: Summary) {
+    EVENTS_REPEATED.plain().increment();
     let notices = &app.notices;
     notices.hand_in(&notices.redelivered, summary, What::Redelivered);
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::{Error, Settings, emit, intake, listeners, notice, schedule, status, worker};
+use crate::{Error, Settings, emit, exposed, intake, listeners, notice, schedule, status, worker};
 
 /// Ingest that listens but does not answer yet.
 pub struct Ingest {
@@ -80,6 +80,7 @@ impl Ingest {
                 telling,
                 listeners::tell_sinks(app.clone()),
                 emit::run(app.clone()),
+                exposed::run(app.clone()),
             )
             .map(|_| ())
         };

@@ -40,6 +40,12 @@ pub struct Settings {
     /// How often one event is told a sink that does not take it, with growing pauses up to 5 min.
     /// Default 20, about an hour.
     pub sink_tries: u32,
+    /// In a cluster: name of ingest's own Service, such as `tidemill-ingest.tidemill.svc.cluster.local`. Each
+    /// EventListener of [`Settings::namespaces`] then has a Service `el-<listener>` on 8080 that leads there. Default
+    /// none.
+    pub service: Option<String>,
+    /// Namespaces of the cluster in which those Services are kept. Default none.
+    pub namespaces: Vec<String>,
     /// How long an orderly stop waits for requests under way. Default 5 s.
     pub stop_grace: Span,
 }
@@ -60,6 +66,8 @@ impl Default for Settings {
             interceptor_answer: Size::new(4 << 20),
             sinks: Vec::new(),
             sink_tries: 20,
+            service: None,
+            namespaces: Vec::new(),
             stop_grace: Span::seconds(5),
         }
     }

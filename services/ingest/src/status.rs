@@ -7,10 +7,9 @@ use serde_json::{Map, Value, json};
 use tidemill_objects::{Error, Key, Scope, WatchEvent, WatchQuery};
 use tidemill_resources::Object;
 
+use crate::address::{self, SERVICE_PORT};
 use crate::app::App;
 
-/// The port of the Services that Tekton makes for listeners; hosts of that name lead here too.
-const PORT: u16 = 8_080;
 /// How long to wait before listeners are looked at again after a failure.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -73,8 +72,11 @@ async fn tell(app: &App, listener: &Object) -> Result<(), Error> {
 
 /// Sets what ingest knows; everything else, and the time since which a condition holds, stays.
 fn complete(status: &mut Map<String, Value>, listener: &Object, now: &str) {
-    let name = format!("el-{}", listener.name());
-    let url = format!("http://{name}.{}.svc.cluster.local:{PORT}", listener.namespace());
+    let name = address::service(listener.name());
+    let url = format!(
+        "http://{name}.{}.svc.cluster.local:{SERVICE_PORT}",
+        listener.namespace()
+    );
     status.insert("address".to_owned(), json!({"url": url}));
     status.insert("configuration".to_owned(), json!({"generatedName": name}));
     let known = status

@@ -7,6 +7,7 @@ use tidemill_bus::{Consumer, ConsumerSpec, Delivery};
 use tidemill_messages::stream::EVENTS;
 use tidemill_messages::subject;
 use tidemill_telemetry::Chain;
+use tidemill_telemetry::metrics::catalogue::REDELIVERIES;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -115,6 +116,9 @@ async fn work(app: &App, delivery: &Delivery) {
 
 /// What was delivered before may be what ended the process, unless it was put off by this one.
 async fn settle(app: &App, delivery: &Delivery) -> Result<(), Error> {
+    if delivery.delivered > 1 {
+        REDELIVERIES.of(&["events"]).increment();
+    }
     let was_put_off = app.calls.was_put_off(delivery.message.sequence);
     let is_suspect = delivery.delivered > 1 && !was_put_off;
     let message = &delivery.message;

@@ -4,7 +4,7 @@ mod decide;
 mod follow;
 mod hear;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tidemill_bus::Stored;
@@ -25,6 +25,8 @@ const TOGETHER_MAX: usize = 256;
 pub(crate) enum Input {
     /// A fact of the stream.
     Fact(Kept),
+    /// What a runner says while it is being stored: it comes again as a fact of the stream.
+    Heard(Box<Stored>),
     /// Its timer fired.
     Due(Kept),
     /// The sweep found this fact stored; it may have been acted on long ago.
@@ -56,9 +58,13 @@ pub(crate) struct Actor {
     flush_at: Option<Instant>,
     /// When status that changes no more is written.
     settle_at: Option<Instant>,
+    /// Attempts whose end was decided on as heard: the facts to come about them change nothing.
+    heard: HashSet<(String, u32)>,
     /// Acknowledged with the next projection.
     waiting: Vec<Receipt>,
     projecting: bool,
+    /// What is being written.
+    writing: BTreeMap<Option<String>, bool>,
     /// What a run leaves at its end was removed.
     closed: bool,
     /// Everything of it is being removed; what comes meanwhile is looked at after that.
@@ -76,8 +82,10 @@ impl Actor {
             dirty: BTreeMap::new(),
             flush_at: None,
             settle_at: None,
+            heard: HashSet::new(),
             waiting: Vec::new(),
             projecting: false,
+            writing: BTreeMap::new(),
             closed: false,
             purging: false,
             jobs: JoinSet::new(),

@@ -81,11 +81,8 @@ impl Planner {
                     reason,
                     at: self.bus.now(),
                 };
-                let message = Message::new(subject.clone(), encode(&subject, &command)?)
-                    .header(TRACEPARENT, traceparent)
-                    .expecting(0);
-                // Something there already is this very command.
-                retry::publish(&self.bus, message, &self.stopping).await.map(drop)
+                let message = Message::new(subject.clone(), encode(&subject, &command)?);
+                self.publish_once(&message.header(TRACEPARENT, traceparent)).await
             }
         }
     }
@@ -125,10 +122,8 @@ impl Planner {
         let now = self.bus.now();
         let subject = subject::attempt_fact(key, "finished");
         let fact = finished(key, verdict, now);
-        let message = Message::new(subject.clone(), encode(&subject, &fact)?)
-            .header(TRACEPARENT, traceparent)
-            .expecting(0);
-        retry::publish(&self.bus, message, &self.stopping).await.map(drop)
+        let message = Message::new(subject.clone(), encode(&subject, &fact)?);
+        self.publish_once(&message.header(TRACEPARENT, traceparent)).await
     }
 
     /// The newest claim of an attempt.
@@ -155,6 +150,7 @@ fn finished(key: &AttemptKey, verdict: &Verdict, now: Timestamp) -> Fact {
                 started_at: None,
                 completed_at: now,
                 steps: Vec::new(),
+                step_times_us: Vec::new(),
                 sidecars: Vec::new(),
                 results: Vec::new(),
             },

@@ -125,6 +125,12 @@ fn engine_fact(at: Timestamp, stored: &Stored, body: FactBody) -> Result<Fact, E
             attempt,
             outcome,
         },
+        FactBody::AttemptWaits { task, attempt, message } => Fact::AttemptWaits {
+            at,
+            task,
+            attempt,
+            message,
+        },
         FactBody::AttemptReturned { task, attempt, message } => Fact::AttemptReturned {
             at,
             task,

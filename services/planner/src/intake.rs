@@ -7,9 +7,10 @@ use tidemill_bus::{Bus, Consumer, ConsumerSpec, Delivery, Message, Retry, Stored
 use tidemill_messages::envelope::{TRACEPARENT, VERSION};
 use tidemill_messages::fact::{Fact, FactBody};
 use tidemill_messages::stream::OBJECTS;
-use tidemill_messages::{AttemptKey, RunKind, encode, subject};
+use tidemill_messages::trace::Span;
+use tidemill_messages::{AttemptKey, RunKind, Traceparent, encode, subject};
 use tidemill_objects::Head;
-use tidemill_telemetry::{Chain, Traceparent};
+use tidemill_telemetry::Chain;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
@@ -137,7 +138,8 @@ fn message(bus: &Bus, stored: &Stored) -> Result<Option<Message>, Error> {
         at: bus.now(),
         body,
     };
-    let traceparent = Traceparent::continued(stored.header(TRACEPARENT));
+    let run = parent.map_or(head.uid, |parent| parent.uid).to_string();
+    let traceparent = Traceparent::continued(stored.header(TRACEPARENT), Span::Run { uid: &run });
     let payload = encode(&subject, &fact)?;
     Ok(Some(
         Message::new(subject, payload)

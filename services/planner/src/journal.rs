@@ -8,8 +8,9 @@ use tidemill_messages::subject;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::record::{Head, Record};
+use crate::record::{self, Head};
 use crate::retry::Pause;
+use tidemill_engine::Record;
 
 /// Smaller logs are replayed as they are, without a snapshot.
 const SNAPSHOT_BYTES_MIN: usize = 16 * 1024;
@@ -77,7 +78,7 @@ impl Log {
     }
 
     async fn replay(&mut self, bus: &Bus, stored: &Stored) -> Result<Record, Error> {
-        let (mut record, bytes) = Record::read(bus, stored).await?;
+        let (mut record, bytes) = record::read(bus, stored).await?;
         match record.snapshot.take() {
             Some(snapshot) => self.state = *snapshot,
             None => {
@@ -95,7 +96,7 @@ impl Log {
         if self.bytes_since_base > self.base_bytes.max(SNAPSHOT_BYTES_MIN) {
             record.snapshot = Some(Box::new(self.state.clone()));
         }
-        let message = record.message(self.state.uid(), self.base, self.state.is_over())?;
+        let message = record::message(&record, self.state.uid(), self.base, self.state.is_over())?;
         Ok(Draft {
             bytes: message.payload.len(),
             message: message.expecting(self.sequence),

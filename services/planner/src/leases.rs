@@ -1,11 +1,13 @@
 //! Which runners are alive, as this process sees it (R2).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tidemill_bus::Stored;
+use tidemill_messages::claim::Lease;
 use tidemill_messages::stream::CLAIMS;
-use tidemill_messages::subject;
+use tidemill_messages::{decode, subject};
 use tokio::time::Instant;
 
 use crate::Error;
@@ -23,6 +25,8 @@ pub(crate) struct Leases {
 
 struct Inner {
     changed: HashMap<String, Instant>,
+    /// The classes of each, if it takes tasks.
+    classes: HashMap<String, Vec<String>>,
     watching_since: Option<Instant>,
 }
 
@@ -31,6 +35,7 @@ impl Default for Leases {
         Self {
             inner: Mutex::new(Inner {
                 changed: HashMap::new(),
+                classes: HashMap::new(),
                 watching_since: None,
             }),
         }
@@ -46,18 +51,35 @@ impl Leases {
         Some(changed.max(since).elapsed())
     }
 
+    /// How many runners that live take each class; `None` while that cannot be said.
+    pub(crate) fn takers(&self) -> Option<BTreeMap<String, usize>> {
+        let inner = self.lock();
+        // Those that live have renewed their leases by then.
+        inner.watching_since.filter(|since| since.elapsed() >= Lease::EXPIRY)?;
+        let mut takers = BTreeMap::new();
+        for (lease, classes) in &inner.classes {
+            let changed = inner.changed.get(lease);
+            if changed.is_some_and(|changed| changed.elapsed() < Lease::EXPIRY) {
+                classes
+                    .iter()
+                    .for_each(|class| *takers.entry(class.clone()).or_default() += 1);
+            }
+        }
+        Some(takers)
+    }
+
     /// Reads leases until it is dropped.
     pub(crate) async fn run(&self, planner: Arc<Planner>) -> Result<(), Error> {
         let mut connected = planner.bus.connected();
         let mut reader = until_done(&planner.stopping, || async {
-            Ok(planner.bus.reader(CLAIMS, ALL_LEASES, 0, true).await?)
+            Ok(planner.bus.reader(CLAIMS, ALL_LEASES, 0, false).await?)
         })
         .await?;
         self.lock().watching_since = connected.borrow().then(Instant::now);
         loop {
             tokio::select! {
                 lease = reader.next() => {
-                    self.lock().changed.insert(lease?.subject, Instant::now());
+                    self.heard(&lease?);
                 }
                 Ok(()) = connected.changed() => {
                     let up = *connected.borrow();
@@ -65,6 +87,16 @@ impl Leases {
                 }
             }
         }
+    }
+
+    fn heard(&self, stored: &Stored) {
+        let mut inner = self.lock();
+        inner.changed.insert(stored.subject.clone(), Instant::now());
+        let lease = decode::<Lease>(&stored.subject, &stored.payload).ok();
+        let classes = lease.filter(|lease| !lease.leaving).map(|lease| lease.classes);
+        inner
+            .classes
+            .insert(stored.subject.clone(), classes.unwrap_or_default());
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tidemill_bus::Message;
-use tidemill_engine::{Effect, ResolveRequest, RunState};
+use tidemill_engine::{Effect, Record, ResolveRequest, RunState, trace};
 use tidemill_messages::envelope::{DECISION_ID, DISPATCH, TRACEPARENT};
 use tidemill_messages::{AttemptKey, CancelReason, DeployStage, encode, subject};
 use tidemill_resources::Object;
 
-use crate::record::Record;
 use crate::{Error, volumes};
 
 /// A task to publish.
@@ -95,7 +94,7 @@ fn deploy(state: &RunState, record: &Record, task: &str, attempt: u32, stage: De
     let subject = subject::deploy(&AttemptKey::new(state.uid(), task, attempt), stage);
     let report = tidemill_engine::deploy_report(state, task, attempt, stage)?;
     Ok(Message::new(subject.clone(), encode(&subject, &report)?)
-        .header(TRACEPARENT, &record.traceparent)
+        .header(TRACEPARENT, &report.traceparent)
         .header(DECISION_ID, &record.id))
 }
 
@@ -110,10 +109,10 @@ pub(crate) fn start(
     let key = AttemptKey::new(state.uid(), task, attempt);
     let place = tidemill_engine::dispatch(state, task)?;
     let subject = subject::task(&key, &place.class, place.priority);
-    let mut command = tidemill_engine::start_task(state, task, attempt)?;
-    command.traceparent = Some(record.traceparent.clone());
+    let command = tidemill_engine::start_task(state, task, attempt)?;
+    let context = trace::attempt_context(state, task, attempt).to_string();
     let mut message = Message::new(subject.clone(), encode(&subject, &command)?)
-        .header(TRACEPARENT, &record.traceparent)
+        .header(TRACEPARENT, context)
         .header(DECISION_ID, &record.id);
     if dispatch > 0 {
         message = message.header(DISPATCH, dispatch.to_string());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidemill_bus::{Consumer, ConsumerSpec, Delivery};
 use tidemill_messages::stream::{FACTS, TIMERS};
 use tidemill_messages::{Partition, subject};
+use tidemill_telemetry::metrics::catalogue::REDELIVERIES;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
@@ -79,6 +80,9 @@ async fn join(planner: &Planner, spec: &ConsumerSpec) -> Result<Consumer, Error>
 }
 
 async fn route(planner: &Arc<Planner>, delivery: Delivery, input: fn(Kept) -> Input) {
+    if delivery.delivered > 1 {
+        REDELIVERIES.of(&["facts"]).increment();
+    }
     let Some(run_uid) = subject::run_uid_of(&delivery.message.subject) else {
         tracing::error!(
             subject = delivery.message.subject,

@@ -3,9 +3,9 @@
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tidemill_bus::Message;
-use tidemill_messages::envelope::DISPATCH;
+use tidemill_messages::envelope::{DISPATCH, TRACEPARENT, VERSION};
 use tidemill_messages::stream::RUNS;
-use tidemill_messages::subject;
+use tidemill_messages::{Fact, FactBody, encode, subject};
 
 use crate::Error;
 use crate::outbox::{Outbox, Start};
@@ -40,8 +40,19 @@ impl Planner {
         woken
     }
 
+    /// Stores a fact of the planner's own, once under its subject.
+    pub(crate) async fn store_fact(&self, subject: String, body: FactBody, traceparent: &str) -> Result<(), Error> {
+        let fact = Fact {
+            version: VERSION,
+            at: self.bus.now(),
+            body,
+        };
+        let message = Message::new(subject.clone(), encode(&subject, &fact)?);
+        self.publish_once(&message.header(TRACEPARENT, traceparent)).await
+    }
+
     /// Publishes what has a subject of its own: what is there already is this message.
-    async fn publish_once(&self, message: &Message) -> Result<(), Error> {
+    pub(crate) async fn publish_once(&self, message: &Message) -> Result<(), Error> {
         let message = self.attach(message.clone().expecting(0)).await?;
         retry::publish(&self.bus, message, &self.stopping).await.map(drop)
     }

@@ -41,7 +41,8 @@ impl Planner {
     }
 
     /// Writes them: the children at once, then the run, so that a run that is over has no child that
-    /// is not. Only status is touched, and labels and annotations are added, never changed.
+    /// is not. Only status is touched, and labels and annotations are added; only what we told of releases is
+    /// told anew.
     pub(crate) async fn write(&self, writes: Writes) -> Result<(), Error> {
         stream::iter(writes.children)
             .map(|child| self.write_child(child))
@@ -145,6 +146,10 @@ fn merge(object: &mut Object, projected: &ProjectedStatus, detail: Detail) {
     }
     add(&mut object.metadata.labels, &projected.labels);
     add(&mut object.metadata.annotations, &projected.annotations);
+    if !projected.told.is_empty() {
+        let present = object.metadata.annotations.get_or_insert_default();
+        present.extend(projected.told.clone());
+    }
 }
 
 fn is_over(condition: Option<&Condition>) -> bool {
@@ -158,5 +163,36 @@ fn add(present: &mut Option<BTreeMap<String, String>>, gained: &BTreeMap<String,
     let present = present.get_or_insert_default();
     for (name, value) in gained {
         present.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tidemill_resources::PipelineRunStatus;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_again_takes_the_place_of_what_was_told() {
+        let mut object: Object = serde_json::from_value(json!({
+            "apiVersion": "tekton.dev/v1", "kind": "PipelineRun",
+            "metadata": {"name": "run", "annotations": {"own": "kept", "tidemill.dev/releases": "mill/demo"}},
+        }))
+        .unwrap();
+        let pair = |name: &str, value: &str| [(name.to_owned(), value.to_owned())].into();
+        let projected = ProjectedStatus {
+            status: RunStatus::PipelineRun(Box::<PipelineRunStatus>::default()),
+            labels: BTreeMap::new(),
+            annotations: pair("own", "of the pipeline"),
+            told: pair("tidemill.dev/releases", "mill/demo, rolled back to revision 4"),
+        };
+        merge(&mut object, &projected, Detail::ALL[0]);
+        let annotations = object.metadata.annotations.unwrap();
+        assert_eq!(annotations["own"], "kept");
+        assert_eq!(
+            annotations["tidemill.dev/releases"],
+            "mill/demo, rolled back to revision 4"
+        );
     }
 }

@@ -67,6 +67,14 @@ impl Registry {
         sent
     }
 
+    /// Hands `input` to the run's actor if there is one that has room.
+    pub(crate) fn nudge(&self, run_uid: &str, input: Input) {
+        let inner = self.lock();
+        if let Some(slot) = inner.runs.get(run_uid) {
+            drop(slot.inbox.try_send(input));
+        }
+    }
+
     /// Forgets the run of this inbox unless something waits in it. `true`: its actor may end.
     pub(crate) fn retire(&self, run_uid: &str, inbox: &mpsc::Receiver<Input>) -> bool {
         let mut inner = self.lock();

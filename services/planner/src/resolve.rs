@@ -1,12 +1,10 @@
 //! Finding what a run refers to.
 
 use futures::future::try_join_all;
-use tidemill_bus::Message;
 use tidemill_engine::{
     Answer, Found, Reference, ReferenceKind, Resolution, ResolveRequest, RunObject, RunState, missing,
 };
-use tidemill_messages::envelope::{TRACEPARENT, VERSION};
-use tidemill_messages::fact::{Fact, FactBody};
+use tidemill_messages::fact::FactBody;
 use tidemill_messages::{encode, subject};
 use tidemill_objects::Key;
 use tidemill_resources::object::StepAction;
@@ -17,7 +15,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::planner::Planner;
-use crate::retry::{self, until_done};
+use crate::retry::until_done;
 
 /// How deep definitions may refer to definitions (a Pipeline names Tasks, those name StepActions).
 /// What is left after that the engine asks for again.
@@ -54,16 +52,8 @@ impl Planner {
             expected: "resolution",
             source,
         })?;
-        let fact = Fact {
-            version: VERSION,
-            at: self.bus.now(),
-            body: FactBody::Resolved { resolution },
-        };
-        let message = Message::new(subject.clone(), encode(&subject, &fact)?)
-            .header(TRACEPARENT, traceparent)
-            .expecting(0);
-        let message = self.attach(message).await?;
-        retry::publish(&self.bus, message, &self.stopping).await.map(drop)
+        self.store_fact(subject, FactBody::Resolved { resolution }, traceparent)
+            .await
     }
 
     async fn look_up(&self, namespace: &str, reference: Reference) -> Result<Found, Error> {

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::planner::Planner;
-use crate::{Error, Probe, Settings, partition, retention, sweep};
+use crate::{Error, Probe, Settings, hints, partition, retention, sweep};
 
 /// How long runs may take to finish what they are at when the planner ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -63,6 +63,8 @@ fn start(planner: &Arc<Planner>, shutdown: &CancellationToken) -> JoinSet<Task> 
     }
     let (timers, stop) = (planner.clone(), shutdown.clone());
     tasks.spawn(async move { ("timers", partition::timers(timers, stop).await) });
+    let (hints, stop) = (planner.clone(), shutdown.clone());
+    tasks.spawn(async move { ("hints", hints::run(hints, stop).await) });
     let keeper = planner.clone();
     tasks.spawn(async move { ("keeper", keeper.keeper.run(&keeper.stopping).await) });
     let leases = planner.clone();

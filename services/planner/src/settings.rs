@@ -21,6 +21,9 @@ pub struct Settings {
     pub lost_after: Span,
     /// How often unfinished runs are compared with claims, leases and finished facts. Default 60 s.
     pub sweep_every: Span,
+    /// An attempt that no runner has taken for so long says so in its status, where no runner takes its class. At least
+    /// that time, and some seconds more. Default 20 s.
+    pub waits_after: Span,
     /// Status that may still change is written this long after it changed, with all that changed
     /// meanwhile. Default 250 ms.
     pub coalesce: Span,
@@ -39,6 +42,9 @@ pub struct Settings {
     /// Whether the deployer rolls failed releases back where neither the run nor its task says so by
     /// the annotation `tidemill.dev/rollback`. Default no.
     pub rollback: bool,
+    /// How often an attempt whose pod no runner can make is dispatched again, later each time, before it ends as
+    /// failed. Default 10, about two minutes.
+    pub dispatches_max: u32,
     /// References looked up at the same time. Default 16.
     pub concurrent_resolves: usize,
     /// Objects written at the same time for one run. Default 32.
@@ -62,6 +68,7 @@ impl Default for Settings {
             pending_facts: 2048,
             lost_after: Span::seconds(300),
             sweep_every: Span::seconds(60),
+            waits_after: Span::seconds(20),
             coalesce: Span::millis(250),
             started_tasks_max: limits.started_tasks_max,
             matrix_combinations_max: limits.matrix_combinations_max,
@@ -69,6 +76,7 @@ impl Default for Settings {
             default_class: limits.default_class,
             release_wait: Span::seconds(30),
             rollback: limits.rollback,
+            dispatches_max: limits.dispatches_max,
             concurrent_resolves: 16,
             concurrent_writes: 32,
             retention_runs: 1000,
@@ -89,6 +97,7 @@ impl Settings {
             default_class: self.default_class.clone(),
             release_wait: engine_duration(self.release_wait),
             rollback: self.rollback,
+            dispatches_max: self.dispatches_max,
             ..Limits::default()
         }
     }
@@ -119,6 +128,7 @@ impl tidemill_settings::Settings for Settings {
         let spans = [
             ("lost-after", self.lost_after, Span::seconds(30)),
             ("sweep-every", self.sweep_every, Span::seconds(1)),
+            ("waits-after", self.waits_after, Span::seconds(1)),
             ("retention-every", self.retention_every, Span::seconds(1)),
         ];
         for (key, span, least) in spans {

@@ -1,16 +1,14 @@
 //! Claims made from a run's volume claim templates.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use tidemill_bus::Message;
-use tidemill_messages::envelope::{TRACEPARENT, VERSION};
-use tidemill_messages::fact::{Fact, FactBody};
-use tidemill_messages::{encode, subject};
+use tidemill_messages::fact::FactBody;
+use tidemill_messages::subject;
 use tidemill_objects::{DeleteOptions, Key};
 use tidemill_resources::Object;
 
 use crate::Error;
 use crate::planner::Planner;
-use crate::retry::{self, until_done};
+use crate::retry::until_done;
 
 /// A claim as an object of any kind.
 pub(crate) fn object(claim: &PersistentVolumeClaim) -> Result<Object, Error> {
@@ -68,18 +66,11 @@ impl Planner {
 
     async fn volume_failed(&self, run_uid: &str, claim: &str, message: String, traceparent: &str) -> Result<(), Error> {
         let subject = subject::run_fact(run_uid, &format!("volume-{}", subject::token(claim)));
-        let fact = Fact {
-            version: VERSION,
-            at: self.bus.now(),
-            body: FactBody::VolumeFailed {
-                claim: claim.to_owned(),
-                message,
-            },
+        let body = FactBody::VolumeFailed {
+            claim: claim.to_owned(),
+            message,
         };
-        let message = Message::new(subject.clone(), encode(&subject, &fact)?)
-            .header(TRACEPARENT, traceparent)
-            .expecting(0);
-        retry::publish(&self.bus, message, &self.stopping).await.map(drop)
+        self.store_fact(subject, body, traceparent).await
     }
 }
 

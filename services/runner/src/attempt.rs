@@ -3,6 +3,7 @@
 //! Each attempt is a task of its own. It ends in one of three ways: it is over; it is let go and runs
 //! on for the next owner; or it turned out to be somebody else's.
 
+mod announcing;
 mod facts;
 mod logs;
 mod playing;
@@ -13,8 +14,10 @@ mod takeover;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::Timestamp;
 use tidemill_bus::{Bus, Delivery};
 use tidemill_messages::claim::Claim;
+use tidemill_messages::envelope::DISPATCH;
 use tidemill_messages::{AttemptKey, AttemptOutcome, CancelReason, Ending, StartTask};
 use tokio::sync::watch;
 
@@ -93,6 +96,14 @@ pub(crate) struct Task {
     pub(crate) priority: u8,
 }
 
+impl Task {
+    /// How often the attempt was dispatched before.
+    fn dispatch(&self) -> u32 {
+        let count = self.delivery.message.header(DISPATCH);
+        count.and_then(|count| count.parse().ok()).unwrap_or(0)
+    }
+}
+
 /// How it ended here.
 pub(crate) enum End {
     /// Nothing is left to do.
@@ -112,6 +123,12 @@ pub(crate) struct Attempt {
     /// before, since a task without sandbox is known by its message alone.
     settled: Arc<AtomicBool>,
     traceparent: String,
+    /// How often it was dispatched before.
+    dispatch: u32,
+    /// When a runner took it up, this one or the owner before: until then it waited in the queue.
+    taken_up_at: Option<Timestamp>,
+    /// It was begun here, in this life: nobody else can have told its end.
+    is_first_hand: bool,
     /// To be acknowledged once the attempt runs or is over.
     delivery: Option<Delivery>,
     slot: Option<Slot>,
@@ -130,6 +147,9 @@ impl Attempt {
             orders,
             settled,
             traceparent: String::new(),
+            dispatch: 0,
+            taken_up_at: None,
+            is_first_hand: false,
             delivery: None,
             slot: None,
         }
@@ -154,6 +174,7 @@ impl Attempt {
             started_at: None,
             completed_at: self.context.bus.now(),
             steps: Vec::new(),
+            step_times_us: Vec::new(),
             sidecars: Vec::new(),
             results: Vec::new(),
         }

@@ -5,6 +5,7 @@
 //! events into facts and logs. One task per attempt owns the [`Playing`]; methods are never called
 //! at the same time.
 
+mod accounts;
 pub mod docker;
 mod ending;
 pub mod kubernetes;
@@ -24,7 +25,7 @@ use tidemill_messages::plan::Plan;
 use tidemill_messages::report::Report;
 use tidemill_messages::{AttemptKey, AttemptOutcome};
 use tidemill_resources::Object;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub use crate::credentials::SecretObject;
 
@@ -118,6 +119,21 @@ pub trait Backend: Send + Sync + 'static {
     async fn found(&self) -> Result<Vec<AttemptKey>, Error>;
     /// Removes what is left of an attempt that nobody owns.
     async fn discard(&self, key: &AttemptKey) -> Result<(), Error>;
+    /// Attempts that are over and of which something is kept for people to look at. What was kept for long enough
+    /// is removed.
+    async fn kept(&self) -> Result<Vec<AttemptKey>, Error> {
+        Ok(Vec::new())
+    }
+    /// Removes what is kept of an attempt.
+    async fn forget(&self, _key: &AttemptKey) -> Result<(), Error> {
+        Ok(())
+    }
+    /// What is wrong with the place, as long as something is: then no task is taken. `None`: nothing watches it.
+    fn trouble(&self) -> Option<watch::Receiver<Option<String>>> {
+        None
+    }
+    /// Gives up what waits here for attempts to come: the runner takes none any more.
+    async fn close(&self) {}
 }
 
 /// The objects a pod refers to, as a backend needs them.
@@ -176,6 +192,12 @@ pub enum Error {
 fn plan_of(play: &Play) -> Result<Plan, Error> {
     let plan = Plan::of(&play.pod).map_err(|error| translate::config_error(error.to_string()))?;
     plan.ok_or_else(|| translate::config_error("the pod has no plan; it was not made by Tidemill".to_owned()))
+}
+
+/// The supervisor has let this one go and lives on: its claim is not the newest any more, and the attempt
+/// is not its to end.
+fn ousted(key: &AttemptKey) -> Error {
+    place(format!("adopt {key}"))("it has another owner")
 }
 
 /// Says what was being done at this place when it failed.

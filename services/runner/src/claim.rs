@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use tidemill_bus::{Bus, Error, Message, Stored};
 use tidemill_messages::claim::Claim;
 use tidemill_messages::envelope::{RUNNER, TRACEPARENT, VERSION};
@@ -22,6 +23,8 @@ static TRIES: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Link {
     pub(crate) sequence: u64,
     pub(crate) claim: Claim,
+    /// When it was stored.
+    pub(crate) at: Timestamp,
     /// Number of the try.
     number: Option<u64>,
 }
@@ -106,6 +109,7 @@ fn link(subject: &str, stored: &Stored) -> Link {
     });
     Link {
         sequence: stored.sequence,
+        at: stored.time,
         number: stored.header(TRY).and_then(|number| number.parse().ok()),
         claim,
     }

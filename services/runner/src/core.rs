@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tidemill_bus::Bus;
 use tidemill_messages::{AttemptKey, CancelReason};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,9 @@ use table::Table;
 const SWEEP: Duration = Duration::from_secs(60);
 /// After an attempt was lost sight of.
 const SWEEP_SOON: Duration = Duration::from_secs(2);
+
+/// When a task comes again whose place is in trouble.
+const TROUBLE_RETRY: Duration = Duration::from_secs(1);
 
 /// Cancel commands as they come.
 type Cancels = mpsc::Receiver<(AttemptKey, CancelReason)>;
@@ -79,6 +82,8 @@ struct Core {
     lost_since: Option<Instant>,
     /// Let go of since then, with their class.
     let_go: HashMap<AttemptKey, String>,
+    /// A place is well again.
+    mended: Arc<Notify>,
     /// Cancelled: nothing more is started.
     drain: CancellationToken,
 }
@@ -120,6 +125,7 @@ impl Core {
         let mut slots = self.slots.changes();
         let hold = self.hold.clone();
         let drain = self.drain.clone();
+        let mended = self.mended.clone();
         let mut is_draining = false;
         let keep_every = self.settings.ack_wait.duration() / 3;
         let mut keep_at = Instant::now() + keep_every;
@@ -144,6 +150,8 @@ impl Core {
                 Ok(()) = connected.changed() => if *connected.borrow_and_update() {
                     self.table.reconnected();
                 },
+                // What could not be removed meanwhile is.
+                () = mended.notified() => self.sweep(),
                 Some(swept) = self.sweeps.join_next() => self.swept(swept),
                 () = sleep_until(self.sweep_at) => self.sweep(),
                 () = sleep_until(keep_at), if !self.waiting.is_empty() => {
@@ -162,7 +170,14 @@ impl Core {
         let may_start = self.lost_since.is_none() && !self.drain.is_cancelled();
         while may_start && self.slots.free() > 0 {
             let Some(task) = self.waiting.pop() else { break };
-            self.begin(task);
+            if self.is_in_trouble(&task.class) {
+                task.delivery.retry_after(TROUBLE_RETRY).await;
+                continue;
+            }
+            // While it waited a sweep may have found what an earlier owner left of it.
+            if let Some(task) = self.unless_here(task).await {
+                self.begin(task);
+            }
         }
         if !self.is_alone {
             // Another runner may be free.
@@ -183,15 +198,30 @@ impl Core {
 
     async fn arrived(&mut self, batch: Batch) {
         for task in batch.tasks {
-            match self.table.is_settled(&task.key) {
-                None => self.waiting.push(task),
-                // It came again, since an acknowledgement was lost.
-                Some(true) => task.delivery.ack().await,
-                // Acknowledged it would be lost if this runner died before the attempt runs.
-                Some(false) => {}
+            if let Some(task) = self.unless_here(task).await {
+                self.waiting.push(task);
             }
         }
         self.unsettled.push(batch.settled);
+    }
+
+    /// The task, unless its attempt is in our hands: one attempt has one owner, here too.
+    async fn unless_here(&self, task: Task) -> Option<Task> {
+        match self.table.is_settled(&task.key) {
+            None => return Some(task),
+            // It came again, since an acknowledgement was lost.
+            Some(true) => task.delivery.ack().await,
+            // Acknowledged it would be lost if this runner died before the attempt runs.
+            Some(false) => {}
+        }
+        None
+    }
+
+    /// Whether something is wrong with the place of a class.
+    fn is_in_trouble(&self, class: &str) -> bool {
+        let backend = self.contexts.get(class).map(|context| &context.backend);
+        let trouble = backend.and_then(|backend| backend.trouble());
+        trouble.is_some_and(|trouble| trouble.borrow().is_some())
     }
 
     fn begin(&mut self, task: Task) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tidemill_bus::{Bus, Consumer, ConsumerSpec, Delivery};
 use tidemill_messages::{StartTask, decode, stream, subject};
 use tidemill_telemetry::Chain;
+use tidemill_telemetry::metrics::catalogue::REDELIVERIES;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
@@ -101,6 +102,8 @@ pub(crate) struct Puller {
     pub(crate) class: String,
     pub(crate) ack_wait: Duration,
     pub(crate) capacity: u64,
+    /// What is wrong with the place of the class: then nothing is pulled.
+    pub(crate) trouble: Option<watch::Receiver<Option<String>>>,
     /// How many tasks there is room for.
     pub(crate) room: watch::Receiver<usize>,
     pub(crate) batches: mpsc::Sender<Batch>,
@@ -133,6 +136,10 @@ impl Puller {
     /// Pulls until the core is gone.
     pub(crate) async fn run(mut self, mut consumer: Consumer) {
         loop {
+            if let Some(trouble) = &mut self.trouble {
+                // A place that nobody watches any more is on its way out.
+                drop(trouble.wait_for(Option::is_none).await);
+            }
             let Ok(room) = self.room.wait_for(|room| *room > 0).await.map(|room| *room) else {
                 return;
             };
@@ -161,6 +168,9 @@ impl Puller {
     async fn hand_on(&self, deliveries: Vec<Delivery>) -> bool {
         let mut tasks = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
+            if delivery.delivered > 1 {
+                REDELIVERIES.of(&["tasks"]).increment();
+            }
             match self.read(&delivery).await {
                 Some(command) => tasks.push(Task {
                     key: command.key(),

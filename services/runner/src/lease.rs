@@ -17,7 +17,7 @@ use crate::slots::Slots;
 /// How often the lease is renewed.
 pub(crate) const RENEWAL: Duration = Duration::from_secs(3);
 /// A runner whose lease did not change for so long is dead.
-pub(crate) const EXPIRY: Duration = Duration::from_secs(10);
+pub(crate) const EXPIRY: Duration = Lease::EXPIRY;
 /// A runner lets go so long after it sent its last renewal: before others can see it dead, however
 /// fast their clocks.
 const HOLD: Duration = Duration::from_secs(9);

@@ -123,6 +123,16 @@ impl Lookup for ObjectLookup {
         self.account(namespace, name).await
     }
 
+    async fn pull_secrets_of_account(&self, namespace: &str, name: &str) -> Result<Vec<String>, Error> {
+        let account = self.get("serviceaccounts", namespace, name).await?;
+        let secrets = account
+            .as_ref()
+            .and_then(|account| account.rest.get("imagePullSecrets"));
+        let secrets = secrets.and_then(Value::as_array).into_iter().flatten();
+        let names = secrets.filter_map(|secret| secret.get("name")?.as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+
     async fn secret_object(&self, namespace: &str, name: &str) -> Result<Option<SecretObject>, Error> {
         let Some(secret) = self.get("secrets", namespace, name).await? else {
             return Ok(None);

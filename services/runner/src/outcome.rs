@@ -88,7 +88,13 @@ impl Progress {
     /// Whether the first process of a step was started.
     #[must_use]
     pub fn has_step_started(&self) -> bool {
-        self.steps.iter().any(|step| step.waiting.is_none())
+        self.steps_started() > 0
+    }
+
+    /// How many steps were started.
+    #[must_use]
+    pub fn steps_started(&self) -> usize {
+        self.steps.iter().filter(|step| step.waiting.is_none()).count()
     }
 
     /// Takes a report in. Output, and containers the plan does not know, change nothing.
@@ -144,6 +150,9 @@ impl Progress {
             pod_name: self.pod_name,
             started_at: self.started_at,
             completed_at: at,
+            step_times_us: self
+                .started_at
+                .map_or_else(Vec::new, |start| states::times_us(&self.steps, start)),
             steps: self.steps,
             sidecars: self.sidecars,
             results: results.values,

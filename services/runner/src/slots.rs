@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidemill_telemetry::metrics::catalogue::{SLOTS, SLOTS_BUSY};
 use tokio::sync::watch;
 
 /// The slots of a runner; cheap to clone.
@@ -16,6 +17,7 @@ pub(crate) struct Slot(Arc<watch::Sender<usize>>);
 
 impl Slots {
     pub(crate) fn new(total: usize) -> Self {
+        SLOTS.plain().add(total as i64);
         Self {
             total,
             busy: Arc::new(watch::Sender::new(0)),
@@ -25,6 +27,7 @@ impl Slots {
     /// Takes one, also when none is free: tasks that run already are adopted whatever it costs.
     pub(crate) fn take(&self) -> Slot {
         self.busy.send_modify(|busy| *busy += 1);
+        SLOTS_BUSY.plain().increment();
         Slot(self.busy.clone())
     }
 
@@ -51,6 +54,7 @@ impl Slots {
             });
             // The sender lives as long as this handle, so waiting does not fail.
             if taken || busy.changed().await.is_err() {
+                SLOTS_BUSY.plain().increment();
                 return Slot(self.busy.clone());
             }
         }
@@ -65,6 +69,7 @@ impl Slots {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.0.send_modify(|busy| *busy = busy.saturating_sub(1));
+        SLOTS_BUSY.plain().add(-1);
     }
 }
 

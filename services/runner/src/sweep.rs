@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use tidemill_bus::Bus;
 use tidemill_messages::AttemptKey;
 use tidemill_telemetry::Chain;
@@ -53,9 +53,7 @@ pub(crate) async fn sweep(bus: &Bus, backend: &dyn Backend, me: &Identity, known
         }
     };
     let unknown = keys.into_iter().filter(|key| !known.active.contains(key));
-    let mut claims = stream::iter(unknown)
-        .map(|key| async move { (claim::read(bus, &key).await, key) })
-        .buffer_unordered(READS);
+    let mut claims = claims(bus, unknown);
     while let Some((claim, key)) = claims.next().await {
         match claim {
             Err(_) => {}
@@ -74,7 +72,34 @@ pub(crate) async fn sweep(bus: &Bus, backend: &dyn Backend, me: &Identity, known
             }
         }
     }
+    forget(bus, backend).await;
     findings
+}
+
+/// The newest claim of each attempt, as they are read.
+fn claims(
+    bus: &Bus,
+    keys: impl Iterator<Item = AttemptKey>,
+) -> impl Stream<Item = (Result<Option<Link>, tidemill_bus::Error>, AttemptKey)> {
+    stream::iter(keys)
+        .map(move |key| async move { (claim::read(bus, &key).await, key) })
+        .buffer_unordered(READS)
+}
+
+/// Removes what is kept of runs that were deleted: their claims are gone with them.
+async fn forget(bus: &Bus, backend: &dyn Backend) {
+    let keys = backend.kept().await.unwrap_or_else(|error| {
+        tracing::warn!(class = backend.class(), error = %Chain(&error), "What is kept cannot be looked through.");
+        Vec::new()
+    });
+    let mut claims = claims(bus, keys.into_iter());
+    while let Some((claim, key)) = claims.next().await {
+        if let Ok(None) = claim
+            && let Err(error) = backend.forget(&key).await
+        {
+            tracing::warn!(attempt = %key, error = %Chain(&error), "What is kept of a deleted run stays.");
+        }
+    }
 }
 
 async fn remove(backend: &dyn Backend, key: &AttemptKey) {

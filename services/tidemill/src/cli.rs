@@ -44,7 +44,13 @@ pub(crate) struct Global {
     )]
     state_dir: Option<PathBuf>,
     /// Use the server of this kubeconfig instead of the one of the state directory
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "TIDEMILL_KUBECONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     kubeconfig: Option<PathBuf>,
     /// Namespace [default: that of the kubeconfig]
     #[arg(short, long, global = true, value_name = "NAME")]
@@ -68,9 +74,11 @@ pub(crate) enum Command {
     Cancel(commands::cancel::Cancel),
     Patch(commands::patch::Patch),
     Delete(commands::delete::Delete),
+    Import(commands::import::Import),
     Kubeconfig(commands::kubeconfig::Kubeconfig),
     Lint(commands::lint::Lint),
     Version(commands::version::Version),
+    Health(commands::health::Health),
     Completion(commands::completion::Completion),
     Planner(commands::service::Planner),
     Runner(commands::service::Runner),
@@ -100,9 +108,11 @@ impl Cli {
             Command::Cancel(cancel) => cancel.run(global).await,
             Command::Patch(patch) => patch.run(global).await,
             Command::Delete(delete) => delete.run(global).await,
+            Command::Import(import) => import.run(global).await,
             Command::Kubeconfig(kubeconfig) => kubeconfig.run(global),
             Command::Lint(lint) => lint.run(global),
             Command::Version(version) => version.run(global).await,
+            Command::Health(health) => health.run(global),
             Command::Completion(completion) => completion.run(),
             Command::Planner(planner) => planner.run(global).await,
             Command::Runner(runner) => runner.run(global).await,

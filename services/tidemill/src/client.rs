@@ -8,7 +8,7 @@ mod log;
 mod resource;
 mod watch;
 
-use http::{Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use kube::client::Body;
 use serde_json::{Value, json};
 
@@ -100,6 +100,27 @@ impl Client {
             .await
     }
 
+    /// The same without warnings; `dry` asks only whether it could be.
+    ///
+    /// # Errors
+    /// As [`Client::create`].
+    pub(crate) async fn create_quietly(&self, address: &Address, object: &Value, dry: bool) -> Result<Value, Error> {
+        let dry = if dry { "&dryRun=All" } else { "" };
+        let path = format!("{}?fieldValidation=Ignore{dry}", address.collection());
+        self.call("POST", &path, "application/json", Some(("application/json", object)))
+            .await
+    }
+
+    /// Changes the object's status by a JSON merge patch.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    pub(crate) async fn merge_status(&self, address: &Address, patch: &Value) -> Result<Value, Error> {
+        let path = format!("{}/status?fieldValidation=Warn", address.path());
+        self.call("PATCH", &path, "application/json", Some((MERGE_PATCH, patch)))
+            .await
+    }
+
     /// Changes the object by a JSON merge patch.
     ///
     /// # Errors
@@ -173,6 +194,9 @@ impl Client {
             .method(method)
             .uri(path)
             .header(header::ACCEPT, accept);
+        if let Some(caller) = caller() {
+            request = request.header("traceparent", caller);
+        }
         let payload = match body {
             Some((kind, value)) => {
                 request = request.header(header::CONTENT_TYPE, kind);
@@ -203,6 +227,12 @@ impl Client {
             source: root_cause(source),
         }
     }
+}
+
+/// The trace this command is a part of: the variable `TRACEPARENT`, as OpenTelemetry has it for processes.
+/// What is none the server sets aside.
+fn caller() -> Option<HeaderValue> {
+    HeaderValue::from_str(&std::env::var("TRACEPARENT").ok()?).ok()
 }
 
 fn token_parameter(token: &str) -> String {

@@ -8,6 +8,8 @@ pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod events;
 pub(crate) mod get;
+pub(crate) mod health;
+pub(crate) mod import;
 pub(crate) mod kubeconfig;
 pub(crate) mod lint;
 pub(crate) mod logs;

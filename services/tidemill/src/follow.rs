@@ -45,6 +45,12 @@ pub(crate) struct Wanted {
     pub(crate) follow: bool,
     /// Only so many of the last lines of each step.
     pub(crate) tail: Option<usize>,
+    /// Only what was written then or later.
+    pub(crate) since: Option<jiff::Timestamp>,
+    /// Only what was written before then.
+    pub(crate) until: Option<jiff::Timestamp>,
+    /// Only lines that hold this.
+    pub(crate) text: Option<String>,
     /// The time in front of each line.
     pub(crate) timestamps: bool,
 }
@@ -141,6 +147,9 @@ pub(crate) fn logs_of(run: &Value, wanted: &Wanted) -> Vec<Log> {
                 container,
                 follow: wanted.follow,
                 tail: wanted.tail,
+                since: wanted.since,
+                until: wanted.until,
+                text: wanted.text.clone(),
                 timestamps: wanted.timestamps,
             };
             logs.push(Log {
@@ -194,6 +203,11 @@ pub(crate) async fn read(client: &Client, log: &Log, sender: &mpsc::Sender<LogLi
 }
 
 impl Log {
+    /// The step that wrote it.
+    pub(crate) fn step(&self) -> &str {
+        &self.step
+    }
+
     async fn send(&self, text: Option<String>, sender: &mpsc::Sender<LogLine>) {
         let line = LogLine {
             task: self.task.clone(),

@@ -6,12 +6,14 @@ mod banner;
 mod bus;
 mod deployer;
 mod gateway;
+mod health;
 mod ingest;
 mod parts;
 mod pods;
 mod running;
 mod service;
 mod settings;
+mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use tidemill_runner::Runner;
 
 pub(crate) use backends::KINDS as BACKENDS;
 pub(crate) use bus::Nats;
+pub(crate) use health::ask as ask_health;
 pub(crate) use service::Service;
 
 use backends::Backends;
@@ -151,6 +154,8 @@ impl Server {
         parts.front("planner", |shutdown| {
             tidemill_planner::run(planner, bus.clone(), objects.clone(), shutdown)
         });
+        telemetry::attend(&settings.telemetry, &mut parts).await?;
+        telemetry::trace(&settings.telemetry, &bus, &mut parts)?;
         backends.attend(&mut parts);
         let watched = cluster.as_ref().map(|cluster| cluster.watched(&settings.deployer));
         if let Some(cluster) = cluster {

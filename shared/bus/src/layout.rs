@@ -192,7 +192,11 @@ fn with_limits(name: &str, plain: StreamSpec, limits: &Limits) -> StreamSpec {
             max_bytes: limits.logs_bytes,
             max_age: Some(Duration::from_secs(limits.logs_age_s)),
             discard: Discard::Old,
-            persistence: Persistence::Asynchronous,
+            // The server refuses it where a stream is replicated, and waits for a majority there instead.
+            persistence: match limits.replicas {
+                1 => Persistence::Asynchronous,
+                _ => Persistence::Server,
+            },
             ..plain
         },
         // A full stream refuses what comes in rather than forget what was promised.
@@ -227,6 +231,22 @@ mod tests {
         }
         let sum: u64 = specs.iter().map(|spec| spec.max_bytes).sum();
         assert_eq!(sum, Limits::default().sum_bytes());
+    }
+
+    #[test]
+    fn replicated_streams_ask_for_nothing_that_a_server_refuses() {
+        let limits = Limits {
+            replicas: 3,
+            ..Limits::default()
+        };
+        for spec in specs(&limits) {
+            assert_eq!(
+                (spec.replicas, spec.persistence),
+                (3, Persistence::Server),
+                "{}",
+                spec.name
+            );
+        }
     }
 
     #[test]

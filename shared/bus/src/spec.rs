@@ -20,7 +20,7 @@ pub enum Persistence {
     /// As the server is set (`sync_interval: always` in ours).
     #[default]
     Server,
-    /// Acknowledged before it is written; for logs.
+    /// Acknowledged before it is written; for logs. Not of a stream with several replicas.
     Asynchronous,
 }
 

@@ -73,6 +73,9 @@ pub(crate) enum Phase {
         since: Timestamp,
         /// What is known of it.
         seen: Option<Seen>,
+        /// What it waits for, where no runner takes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waits: Option<String>,
         /// Why it was told to end.
         cause: Option<CancelCause>,
     },

@@ -8,6 +8,7 @@ use crate::decision::CancelCause;
 use crate::error::Error;
 use crate::state::{ReleasePhase, RunState};
 use crate::task::{self, Subject};
+use crate::trace;
 
 /// Parameters of Tekton's catalog that name a release.
 const PARAM_NAME: &str = "release_name";
@@ -48,6 +49,7 @@ pub fn deploy_report(state: &RunState, task: &str, attempt: u32, stage: DeploySt
         service_account_name: pods.service_account_name,
         pod_template: pods.pod_template,
         class: task::dispatch(state, task).map(|place| place.class).unwrap_or_default(),
+        traceparent: trace::attempt_context(state, task, attempt).to_string(),
     })
 }
 

@@ -66,6 +66,17 @@ pub enum Fact {
         /// How it ended.
         outcome: AttemptOutcome,
     },
+    /// No runner takes an attempt.
+    AttemptWaits {
+        /// Now.
+        at: Timestamp,
+        /// Key of the task.
+        task: String,
+        /// Attempt.
+        attempt: u32,
+        /// What it waits for, and what to do about it.
+        message: String,
+    },
     /// The runner of an attempt died before any step started: the same attempt is dispatched again.
     AttemptReturned {
         /// Now.
@@ -120,6 +131,7 @@ impl Fact {
             | Self::ChildChanged { at, .. }
             | Self::AttemptStarted { at, .. }
             | Self::AttemptFinished { at, .. }
+            | Self::AttemptWaits { at, .. }
             | Self::AttemptReturned { at, .. }
             | Self::ReleaseObserved { at, .. }
             | Self::VolumeFailed { at, .. }
@@ -136,6 +148,7 @@ impl Fact {
             Self::ChildChanged { name, .. } => format!("ChildChanged of {name:?}"),
             Self::AttemptStarted { task, attempt, .. } => format!("AttemptStarted of {task:?}/{attempt}"),
             Self::AttemptFinished { task, attempt, .. } => format!("AttemptFinished of {task:?}/{attempt}"),
+            Self::AttemptWaits { task, attempt, .. } => format!("AttemptWaits of {task:?}/{attempt}"),
             Self::AttemptReturned { task, attempt, .. } => format!("AttemptReturned of {task:?}/{attempt}"),
             Self::ReleaseObserved { task, attempt, .. } => format!("ReleaseObserved of {task:?}/{attempt}"),
             Self::VolumeFailed { claim, .. } => format!("VolumeFailed of {claim:?}"),

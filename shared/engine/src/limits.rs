@@ -24,6 +24,13 @@ pub struct Limits {
     /// Whether the deployer rolls failed releases back where neither run nor task says. Default no.
     #[serde(default)]
     pub rollback: bool,
+    /// How often an attempt whose pod cannot be made is dispatched again before it ends as failed. Default 10.
+    #[serde(default = "dispatches_max")]
+    pub dispatches_max: u32,
+}
+
+fn dispatches_max() -> u32 {
+    10
 }
 
 impl Default for Limits {
@@ -36,6 +43,7 @@ impl Default for Limits {
             default_priority: 5,
             release_wait: Duration::default(),
             rollback: false,
+            dispatches_max: dispatches_max(),
         }
     }
 }

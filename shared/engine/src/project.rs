@@ -34,4 +34,6 @@ pub struct ProjectedStatus {
     pub labels: BTreeMap<String, String>,
     /// Annotations it gains; those it has are kept.
     pub annotations: BTreeMap<String, String>,
+    /// Annotations that tell how things stand: they take the place of what was told before.
+    pub told: BTreeMap<String, String>,
 }

@@ -59,11 +59,23 @@ pub fn step(state: &mut RunState, fact: &Fact, limits: &Limits) -> Result<Decisi
         }
         (
             Stage::Running,
-            Fact::AttemptReturned {
-                task, attempt, claim, ..
+            Fact::AttemptWaits {
+                task, attempt, message, ..
             },
         ) => {
-            turn.attempt_returned(fact, task, *attempt, *claim)?;
+            turn.attempt_waits(fact, task, *attempt, message)?;
+        }
+        (
+            Stage::Running,
+            Fact::AttemptReturned {
+                task,
+                attempt,
+                claim,
+                message,
+                ..
+            },
+        ) => {
+            turn.attempt_returned(fact, task, *attempt, (*claim, message))?;
         }
         (
             Stage::Running,

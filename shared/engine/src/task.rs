@@ -124,7 +124,7 @@ pub fn start_task(state: &RunState, task: &str, attempt: u32) -> Result<StartTas
         step_specs: pods.step_specs,
         sidecar_specs: pods.sidecar_specs,
         compute_resources: pods.compute_resources,
-        traceparent: None,
+        traceparent: Some(crate::trace::attempt_context(state, task, attempt).to_string()),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Claims and leases: who owns an attempt, who is alive.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Holder of an attempt. The newest message of the claim's subject owns it; the first expects
@@ -52,4 +54,9 @@ pub struct Lease {
     pub renewal: u64,
     /// It ends and takes nothing new; its claims may be taken over at once.
     pub leaving: bool,
+}
+
+impl Lease {
+    /// A lease that has not changed for so long is of a dead runner (R2).
+    pub const EXPIRY: Duration = Duration::from_secs(10);
 }

@@ -86,6 +86,16 @@ pub enum FactBody {
         /// How it ended.
         outcome: AttemptOutcome,
     },
+    /// No runner takes the attempt. Told once. Subject `….waits`, expected sequence 0.
+    #[serde(rename_all = "camelCase")]
+    AttemptWaits {
+        /// Pipeline task's key.
+        task: String,
+        /// Attempt.
+        attempt: u32,
+        /// What it waits for, and what to do about it.
+        message: String,
+    },
     /// The runner of the attempt died before any step started: dispatch the same attempt again
     /// (R4). Subject `….returned.<claim sequence>`.
     #[serde(rename_all = "camelCase")]

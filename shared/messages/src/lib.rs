@@ -23,6 +23,7 @@ pub mod sandbox;
 pub mod schedule;
 pub mod stream;
 pub mod subject;
+pub mod trace;
 
 pub use command::{CancelReason, CancelTask, RunReference, StartTask, TaskRunIdentity};
 pub use envelope::{Error, decode, encode};
@@ -30,3 +31,4 @@ pub use fact::{Fact, FactBody};
 pub use identity::{AttemptKey, PARTITIONS, Partition, RunKind, partition_of};
 pub use outcome::{AttemptOutcome, Ending};
 pub use release::{DeployReport, DeployStage, ReleaseEvent, ReleaseName, ReleaseReport, ReleaseStatus, Rollback};
+pub use trace::Traceparent;

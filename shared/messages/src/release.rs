@@ -10,12 +10,19 @@ use tidemill_resources::pod_template::PodTemplate;
 
 use crate::command::{RunReference, TaskRunIdentity};
 use crate::identity::AttemptKey;
+use crate::trace::Span;
 
 /// Annotation of run or task: the release it deploys, `name` or `namespace/name`, for tasks without
 /// the parameter `release_name`.
 pub const ANNOTATION_RELEASE: &str = "tidemill.dev/release";
 /// Annotation of run or task: `auto` lets the deployer roll a failed release back.
 pub const ANNOTATION_ROLLBACK: &str = "tidemill.dev/rollback";
+/// Annotation of a TaskRun that rolls back: the attempt it undoes, `<run uid>/<task>/<attempt>`.
+pub const ANNOTATION_ROLLBACK_OF: &str = "tidemill.dev/rollback-of";
+/// Annotation of a run that a release's event started: the trace context of that event.
+pub const ANNOTATION_RELEASE_EVENT: &str = "tidemill.dev/release-event";
+/// Type of the CloudEvents of releases, before the status.
+pub const CLOUD_EVENT_TYPE: &str = "dev.tidemill.release";
 /// The result by which tasks tell what became of a release.
 pub const RESULT_STATUS: &str = "helm-status";
 
@@ -189,6 +196,9 @@ pub struct Actor {
     pub task: String,
     /// Attempt.
     pub attempt: u32,
+    /// Trace context of the attempt; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub traceparent: String,
 }
 
 /// One transition of one revision of a release, in stream `releases`.
@@ -225,6 +235,18 @@ pub struct ReleaseEvent {
     /// The attempt at work on the release at that time; none for what others did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Actor>,
+}
+
+impl ReleaseEvent {
+    /// Its span.
+    #[must_use]
+    pub fn span(&self) -> Span<'_> {
+        Span::Release {
+            record: &self.record_uid,
+            revision: self.revision,
+            status: self.status.as_str(),
+        }
+    }
 }
 
 /// The deployer watches a namespace. Subject `watching.<namespace>`, stored once: what happened
@@ -321,6 +343,9 @@ pub struct DeployReport {
     /// Class of runners that took the task.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub class: String,
+    /// Trace context of the attempt.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub traceparent: String,
 }
 
 impl DeployReport {
@@ -337,6 +362,7 @@ impl DeployReport {
             run: self.run.clone(),
             task: self.task.clone(),
             attempt: self.attempt,
+            traceparent: self.traceparent.clone(),
         }
     }
 }

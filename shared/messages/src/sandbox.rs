@@ -3,7 +3,7 @@
 //!
 //! It travels over a socket and never lies on disk, since it holds the values of Secrets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tidemill_resources::pipeline::WhenExpression;
@@ -18,8 +18,9 @@ pub use content::Content;
 /// File of an attempt's directory that holds its [`Name`]. Nobody may write it any more (mode 0400) once
 /// a step may have started.
 pub const NAME: &str = "attempt.json";
-/// Socket in an attempt's directory at which its supervisor takes new owners.
-pub const SOCKET: &str = "socket";
+/// End of the name of the socket in an attempt's directory at which its supervisor takes new owners; see
+/// [`socket_in`].
+pub const SOCKET_SUFFIX: &str = ".socket";
 /// Socket in `/tekton` at which the containers of an attempt come in, where each is one of an engine.
 pub const ROOMS: &str = "rooms";
 /// Exit code of a supervisor in a container that was left before anything had started. Nobody else can have
@@ -27,6 +28,13 @@ pub const ROOMS: &str = "rooms";
 pub const UNSTARTED: u8 = 76;
 /// File of an attempt's directory with what a supervisor said that failed.
 pub const LAST_WORDS: &str = "log";
+
+/// Name of the socket in an attempt's directory. It is of this attempt: who comes late finds none, though
+/// the directory has become that of another attempt.
+pub fn socket_in(directory: &Path) -> String {
+    let name = directory.file_name().unwrap_or_default();
+    format!("{}{SOCKET_SUFFIX}", name.to_string_lossy())
+}
 
 /// Whose directory it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -123,6 +123,7 @@ pub fn run_uid_of(subject: &str) -> Option<String> {
     let position = match parts.next()? {
         "fact" | "run" | "timer" | "due" => 1,
         "claim" | "log" => 0,
+        "hint" if parts.next() == Some("fact") => 0,
         _ => return None,
     };
     text(parts.nth(position)?)
@@ -170,6 +171,15 @@ pub fn cancel(key: &AttemptKey) -> String {
 pub fn hint(class: &str) -> String {
     format!("hint.task.{}", token(class))
 }
+
+/// Where a runner says how an attempt ended while that fact is being stored: core messages that may be
+/// lost, each a [`crate::Fact`].
+pub fn ending_hint(run_uid: &str) -> String {
+    format!("hint.fact.{}", token(run_uid))
+}
+
+/// What all runners say so: what a planner subscribes to.
+pub const ALL_ENDING_HINTS: &str = "hint.fact.*";
 
 /// All cancel commands: what a runner subscribes to.
 pub const ALL_CANCELS: &str = "run.*.*.cancel.>";

@@ -34,6 +34,11 @@ impl Bodies {
         Some(body.clone())
     }
 
+    /// The same, which does not count as use.
+    pub(crate) fn peek(&self, sequence: u64) -> Option<Bytes> {
+        self.bodies.get(&sequence).map(|(body, _)| body.clone())
+    }
+
     pub(crate) fn insert(&mut self, sequence: u64, body: Bytes) {
         if body.len() > self.limit_bytes || self.get(sequence).is_some() {
             return;

@@ -1,6 +1,7 @@
 //! Creating objects.
 
 use serde_json::Value;
+use tidemill_resources::meta::ManagedFieldsEntry;
 use tidemill_resources::names::DEFAULT_NAMESPACE;
 use tidemill_resources::{Kind, Object};
 use uuid::Uuid;
@@ -15,8 +16,10 @@ use crate::{Error, Key, Objects, names, namespaces, references, rules};
 const NAME_ATTEMPTS: usize = 8;
 
 /// How a write is to be done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteOptions {
+    /// Who writes, for objects whose fields have managers. Empty: nobody who is told apart.
+    pub manager: String,
     /// Check everything, store nothing.
     pub dry_run: bool,
     /// Refuse unknown fields; otherwise they are dropped with a warning.
@@ -50,6 +53,16 @@ impl Objects {
     /// # Errors
     /// As [`Objects::create`].
     pub async fn create_with(&self, value: Value, options: WriteOptions) -> Result<Written, Error> {
+        self.create_managed(value, options, None).await
+    }
+
+    /// The same with managers of its fields; what the author wrote of them does not count.
+    pub(crate) async fn create_managed(
+        &self,
+        value: Value,
+        options: WriteOptions,
+        managed: Option<Vec<ManagedFieldsEntry>>,
+    ) -> Result<Written, Error> {
         self.inner.check_ready()?;
         let Admitted {
             mut object,
@@ -62,6 +75,7 @@ impl Objects {
                 "resourceVersion should not be set on objects to be created",
             ));
         }
+        object.metadata.managed_fields = managed;
         locate(&mut object);
         warnings.extend(references::warnings(&self.inner, &object));
         let generated = object.name().is_empty();
@@ -75,7 +89,7 @@ impl Objects {
             if attempt == 1 {
                 self.check_namespace(&key, kind).await?;
             }
-            match self.create_named(&key, kind, &object, options).await {
+            match self.create_named(&key, kind, &object, options.dry_run).await {
                 Err(Error::AlreadyExists { .. }) if generated && attempt < NAME_ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
                 Ok(object) => {
@@ -89,20 +103,14 @@ impl Objects {
         }
     }
 
-    async fn create_named(
-        &self,
-        key: &Key,
-        kind: &Kind,
-        object: &Object,
-        options: WriteOptions,
-    ) -> Result<Object, Error> {
+    async fn create_named(&self, key: &Key, kind: &Kind, object: &Object, dry_run: bool) -> Result<Object, Error> {
         let object = rules::created(object.clone(), kind, self.inner.now(), Uuid::new_v4());
         let decide = |slot: &Slot| match slot {
             Slot::Live { .. } => Err(key.already_exists()),
             Slot::Empty | Slot::Tombstone { .. } => Ok(Plan::Put(Box::new(object.clone()))),
         };
-        let outcome = self.inner.transact(key, options.dry_run, decide).await?;
-        if *key == namespaces::namespace_key(&key.name) && !options.dry_run {
+        let outcome = self.inner.transact(key, dry_run, decide).await?;
+        if *key == namespaces::namespace_key(&key.name) && !dry_run {
             // Boxed: the account is created the same way.
             Box::pin(self.furnish(&key.name)).await?;
         }

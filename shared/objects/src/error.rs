@@ -46,6 +46,14 @@ pub enum Error {
         /// What differs.
         message: String,
     },
+    /// Fields that are applied are other managers' and have other values.
+    #[error("{message}")]
+    FieldConflict {
+        /// All of them, in words.
+        message: String,
+        /// Each of them.
+        causes: Vec<Cause>,
+    },
     /// The object breaks the rules of its kind.
     #[error("{kind}{} \"{name}\" is invalid: {}", dotted(group), joined(causes))]
     Invalid {
@@ -135,7 +143,7 @@ impl Error {
             Self::BadRequest { .. } => 400,
             Self::Forbidden { .. } => 403,
             Self::NotFound { .. } => 404,
-            Self::AlreadyExists { .. } | Self::Conflict { .. } => 409,
+            Self::AlreadyExists { .. } | Self::Conflict { .. } | Self::FieldConflict { .. } => 409,
             Self::Expired { .. } => 410,
             Self::TooLarge { .. } => 413,
             Self::Invalid { .. } => 422,
@@ -153,7 +161,7 @@ impl Error {
             Self::Forbidden { .. } => "Forbidden",
             Self::NotFound { .. } => "NotFound",
             Self::AlreadyExists { .. } => "AlreadyExists",
-            Self::Conflict { .. } => "Conflict",
+            Self::Conflict { .. } | Self::FieldConflict { .. } => "Conflict",
             Self::Expired { .. } => "Expired",
             Self::TooLarge { .. } => "RequestEntityTooLarge",
             Self::Invalid { .. } => "Invalid",

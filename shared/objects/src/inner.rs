@@ -189,19 +189,28 @@ impl Inner {
     /// The body stored with `sequence`, an object's last one for a tombstone; `None` when it has
     /// been overwritten since.
     pub(crate) async fn body(&self, key: &Key, sequence: u64) -> Result<Option<Object>, Error> {
-        Ok(self.sized_body(key, sequence).await?.map(|(object, _)| object))
-    }
-
-    /// The same with its size in bytes.
-    pub(crate) async fn sized_body(&self, key: &Key, sequence: u64) -> Result<Option<(Object, usize)>, Error> {
-        let body = match self.cached(sequence) {
+        let cached = self.bodies().get(sequence);
+        let body = match cached {
             Some(body) => body,
             None => match self.bus.get(OBJECTS, sequence).await? {
                 Some(stored) => self.payload(&stored).await?,
                 None => return Ok(None),
             },
         };
-        Ok(Some((decode(&body, sequence, key)?, body.len())))
+        decode(&body, sequence, key).map(Some)
+    }
+
+    /// The same for whoever passes by many of them: what is in the cache is not displaced by what is read once, else a
+    /// list that is larger than the cache would find nothing in it ever.
+    pub(crate) async fn passing_body(&self, sequence: u64) -> Result<Option<Bytes>, Error> {
+        let cached = self.bodies().peek(sequence);
+        if cached.is_some() {
+            return Ok(cached);
+        }
+        match self.bus.get(OBJECTS, sequence).await? {
+            Some(stored) => Ok(Some(blob::payload(&self.bus, &stored).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The body of a message, from its blob where it has one.
@@ -209,10 +218,6 @@ impl Inner {
         let body = blob::payload(&self.bus, stored).await?;
         self.bodies().insert(stored.sequence, body.clone());
         Ok(body)
-    }
-
-    pub(crate) fn cached(&self, sequence: u64) -> Option<Bytes> {
-        self.bodies().get(sequence)
     }
 }
 

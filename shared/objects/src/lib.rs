@@ -11,11 +11,13 @@
 //! - A watch misses nothing from its version on, or ends with [`Error::Expired`].
 
 mod admit;
+mod apply;
 mod bodies;
 mod create;
 mod delete;
 mod error;
 mod feed;
+mod fields;
 mod garbage;
 mod head;
 mod index;
@@ -23,6 +25,7 @@ mod inner;
 mod keeper;
 mod key;
 mod list;
+mod managed;
 mod names;
 mod namespaces;
 mod objects;

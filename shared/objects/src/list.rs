@@ -1,11 +1,14 @@
 //! Lists: a page of a scope at one version.
 
+use std::fmt::Write as _;
+
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tidemill_resources::Object;
 
 use crate::index::Row;
-use crate::inner::{Inner, Slot};
+use crate::inner::{Inner, Slot, decode};
 use crate::{Error, Key, Objects, Scope};
 
 /// Objects of one page when the caller names no limit.
@@ -13,6 +16,9 @@ pub const MAX_PAGE: usize = 10_000;
 
 /// Bytes of objects in one page (32 MiB); what is left comes with the next page.
 const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Longest beginning of a stored body before its metadata: version and kind.
+const MAX_HEAD: usize = 256;
 
 /// Which objects to list.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,9 +35,9 @@ pub struct ListQuery {
 
 /// A page.
 #[derive(Clone, Debug, PartialEq)]
-pub struct List {
+pub struct List<T = Object> {
     /// The objects, by namespace and name.
-    pub items: Vec<Object>,
+    pub items: Vec<T>,
     /// The version from which a watch misses nothing. All pages carry the first one's.
     pub resource_version: u64,
     /// Where the next page starts, if there is one.
@@ -41,8 +47,8 @@ pub struct List {
 }
 
 /// What was read of a page.
-pub(crate) struct Taken {
-    pub(crate) objects: Vec<Object>,
+pub(crate) struct Taken<T> {
+    pub(crate) objects: Vec<T>,
     /// Namespace and name of the last row that was read.
     pub(crate) last: Option<(String, String)>,
     /// Rows that were not.
@@ -67,6 +73,38 @@ impl Objects {
     /// [`Error::Expired`] when the first page is older than the ring of changes,
     /// [`Error::BadRequest`] for a token that is none, [`Error::Unavailable`].
     pub async fn list(&self, query: &ListQuery) -> Result<List, Error> {
+        let fields = &query.scope.fields;
+        let read = |found: Found| {
+            let object = decode(&found.body, found.sequence, &found.key)?;
+            Ok(fields.matches(&object).then_some(object))
+        };
+        self.page_of(query, read).await
+    }
+
+    /// The same as JSON, without making objects of what is stored where nothing has to be known of them: several times
+    /// as fast.
+    ///
+    /// # Errors
+    /// As [`Objects::list`].
+    pub async fn list_json(&self, query: &ListQuery) -> Result<List<String>, Error> {
+        let fields = &query.scope.fields;
+        let read = |found: Found| {
+            if fields.is_empty()
+                && let Some(json) = with_version(&found.body, found.sequence)
+            {
+                return Ok(Some(json));
+            }
+            let object = decode(&found.body, found.sequence, &found.key)?;
+            Ok(fields.matches(&object).then(|| object.to_value().to_string()))
+        };
+        self.page_of(query, read).await
+    }
+
+    async fn page_of<T>(
+        &self,
+        query: &ListQuery,
+        read: impl Fn(Found) -> Result<Option<T>, Error>,
+    ) -> Result<List<T>, Error> {
         let inner = &self.inner;
         let token = query.continue_token.as_deref().filter(|token| !token.is_empty());
         let token = token.map(read_token).transpose()?;
@@ -89,7 +127,7 @@ impl Objects {
             .map(|token| (token.namespace.clone(), token.name.clone()));
         let page = inner.index().page(&query.scope, cursor.as_ref(), limit);
         let version = token.map_or(page.applied, |token| token.version);
-        let taken = inner.read_rows(&query.scope, page.rows, MAX_PAGE_BYTES).await?;
+        let taken = inner.read_rows(&query.scope, page.rows, MAX_PAGE_BYTES, read).await?;
         let more = page.more || taken.left > 0;
         let remaining = page.remaining.unwrap_or_default() + taken.left;
         Ok(List {
@@ -99,6 +137,31 @@ impl Objects {
             remaining: (more && query.scope.is_plain()).then_some(remaining),
         })
     }
+}
+
+/// An object of a page as it is stored.
+pub(crate) struct Found {
+    pub(crate) key: Key,
+    pub(crate) body: Bytes,
+    pub(crate) sequence: u64,
+}
+
+/// The body as JSON with its sequence as resourceVersion; `None` where its metadata does not come first.
+fn with_version(body: &[u8], sequence: u64) -> Option<String> {
+    const METADATA: &str = r#""metadata":{"#;
+    let body = std::str::from_utf8(body).ok()?;
+    let (head, rest) = body.split_once(METADATA)?;
+    // Before it come version and kind alone, and in it is something: a name.
+    let is_first = head.len() <= MAX_HEAD && head.starts_with(r#"{"apiVersion":"#) && head.matches(':').count() == 2;
+    if !is_first || rest.starts_with('}') {
+        return None;
+    }
+    let mut json = String::with_capacity(body.len() + 48);
+    json.push_str(head);
+    json.push_str(METADATA);
+    write!(json, r#""resourceVersion":"{sequence}","#).ok()?;
+    json.push_str(rest);
+    Some(json)
 }
 
 impl Inner {
@@ -128,9 +191,15 @@ impl Inner {
         })
     }
 
-    /// The objects of rows, in order, until they have `budget` bytes; what was deleted meanwhile is
+    /// What `read` makes of the objects of rows, in order, until they have `budget` bytes; what was deleted meanwhile is
     /// left out.
-    pub(crate) async fn read_rows(&self, scope: &Scope, rows: Vec<Row>, budget: usize) -> Result<Taken, Error> {
+    pub(crate) async fn read_rows<T>(
+        &self,
+        scope: &Scope,
+        rows: Vec<Row>,
+        budget: usize,
+        read: impl Fn(Found) -> Result<Option<T>, Error>,
+    ) -> Result<Taken<T>, Error> {
         let count = rows.len();
         let places: Vec<(String, String)> = rows
             .iter()
@@ -138,42 +207,44 @@ impl Inner {
             .collect();
         let reads = stream::iter(rows).map(|row| self.read_row(scope, row));
         let mut reads = reads.buffered(self.options.concurrent_reads);
-        let (mut objects, mut read, mut bytes) = (Vec::new(), 0_usize, 0);
+        let (mut objects, mut taken, mut bytes) = (Vec::new(), 0_usize, 0);
         while bytes < budget
             && let Some(found) = reads.try_next().await?
         {
-            read += 1;
-            if let Some((object, size)) = found {
-                bytes += size;
-                objects.extend(scope.fields.matches(&object).then_some(object));
+            taken += 1;
+            if let Some(found) = found {
+                bytes += found.body.len();
+                objects.extend(read(found)?);
             }
         }
         Ok(Taken {
             objects,
-            last: read.checked_sub(1).and_then(|last| places.into_iter().nth(last)),
-            left: count - read,
+            last: taken.checked_sub(1).and_then(|last| places.into_iter().nth(last)),
+            left: count - taken,
         })
     }
 
-    /// An object and its size in bytes.
-    async fn read_row(&self, scope: &Scope, row: Row) -> Result<Option<(Object, usize)>, Error> {
+    async fn read_row(&self, scope: &Scope, row: Row) -> Result<Option<Found>, Error> {
         let key = Key {
             group: scope.group.clone(),
             resource: scope.resource.clone(),
             namespace: row.namespace,
             name: row.name,
         };
-        if let Some(found) = self.sized_body(&key, row.sequence).await? {
-            return Ok(Some(found));
+        let sequence = row.sequence;
+        if let Some(body) = self.passing_body(sequence).await? {
+            return Ok(Some(Found { key, body, sequence }));
         }
         // Overwritten since: the newer one will come again in a watch from the list's version.
         let Slot::Live { object, sequence } = self.slot(&key).await? else {
             return Ok(None);
         };
         let labels = object.metadata.labels.clone().unwrap_or_default();
-        let matches = scope.labels.matches(|name| labels.get(name).map(String::as_str));
-        let size = self.cached(sequence).map_or(0, |body| body.len());
-        Ok(matches.then_some((*object, size)))
+        if !scope.labels.matches(|name| labels.get(name).map(String::as_str)) {
+            return Ok(None);
+        }
+        let body = self.passing_body(sequence).await?;
+        Ok(body.map(|body| Found { key, body, sequence }))
     }
 }
 
@@ -190,4 +261,25 @@ fn write_token((namespace, name): (String, String), version: u64) -> String {
 fn read_token(token: &str) -> Result<Token, Error> {
     let read = || serde_json::from_slice(&hex::decode(token).ok()?).ok();
     read().ok_or_else(|| Error::bad_request("continue key is not valid: use the one of the page before"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_put_into_stored_json() {
+        let body = br#"{"apiVersion":"v1","kind":"A","metadata":{"name":"a"},"spec":{"metadata":{}}}"#;
+        let expected =
+            r#"{"apiVersion":"v1","kind":"A","metadata":{"resourceVersion":"7","name":"a"},"spec":{"metadata":{}}}"#;
+        assert_eq!(with_version(body, 7).as_deref(), Some(expected));
+        for other in [
+            &br#"{"apiVersion":"v1","kind":"A","spec":{"metadata":{"a":1}},"metadata":{"name":"a"}}"#[..],
+            br#"{"apiVersion":"v1","kind":"A","metadata":{}}"#,
+            br#"{"apiVersion":"v1","kind":"A"}"#,
+            b"\xff",
+        ] {
+            assert_eq!(with_version(other, 7), None);
+        }
+    }
 }

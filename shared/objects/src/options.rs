@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Options {
     /// Changes kept for watches (10,000). A watch that is further behind must list again.
     pub ring_changes: usize,
-    /// Bytes of bodies kept in memory (8 MiB); others are read from the stream on demand.
+    /// Bytes of bodies kept in memory (16 MiB); others are read from the stream on demand.
     pub body_cache_bytes: usize,
     /// Largest object in bytes as JSON (3 MiB). What does not fit a message is stored as a blob.
     pub object_bytes: usize,
@@ -37,7 +37,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             ring_changes: 10_000,
-            body_cache_bytes: 8 * 1024 * 1024,
+            body_cache_bytes: 16 * 1024 * 1024,
             object_bytes: 3 * 1024 * 1024,
             label_bytes: 16 * 1024,
             owner_bytes: 16 * 1024,

@@ -100,8 +100,9 @@ pub(crate) fn updated(key: &Key, kind: &Kind, old: &Object, mut new: Object, par
         new.metadata.resource_version.as_deref(),
     )?;
     if part == Part::Status {
-        let status = new.rest.remove("status");
+        let (status, managers) = (new.rest.remove("status"), new.metadata.managed_fields.take());
         new = old.clone();
+        new.metadata.managed_fields = managers;
         set_status(&mut new, status);
     } else if part == Part::Main && kind.has_status {
         set_status(&mut new, old.rest.get("status").cloned());

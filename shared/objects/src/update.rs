@@ -6,6 +6,7 @@ use tidemill_resources::{Kind, Object};
 use crate::admit::admit;
 use crate::create::{WriteOptions, Written, locate};
 use crate::inner::Slot;
+use crate::managed::{self, Writer};
 use crate::patch::Patch;
 use crate::rules::{self, Part};
 use crate::write::{Outcome, Plan};
@@ -39,7 +40,7 @@ impl Objects {
         if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("namespace".to_owned(), object.namespace().into());
         }
-        self.admitted(&key, part, options, |_| Ok(value.clone())).await
+        self.admitted(&key, part, &options, false, |_| Ok(value.clone())).await
     }
 
     /// Applies a merge patch (RFC 7386).
@@ -60,7 +61,8 @@ impl Objects {
     /// As [`Objects::update`]; [`Error::BadRequest`] or [`Error::Invalid`] for a patch that does not
     /// apply.
     pub async fn patch(&self, key: &Key, patch: &Patch, part: Part, options: WriteOptions) -> Result<Written, Error> {
-        self.admitted(key, part, options, |old| patched(key, old, patch)).await
+        self.admitted(key, part, &options, false, |old| patched(key, old, patch))
+            .await
     }
 
     /// Changes the status of the object with this UID, again and again until no other writer comes
@@ -122,12 +124,13 @@ impl Objects {
         }
     }
 
-    /// Read, change, admit, change by the rules, write.
-    async fn admitted(
+    /// Read, change, admit, change by the rules, write. With `applied` the change says who manages which field.
+    pub(crate) async fn admitted(
         &self,
         key: &Key,
         part: Part,
-        options: WriteOptions,
+        options: &WriteOptions,
+        applied: bool,
         change: impl Fn(&Object) -> Result<Value, Error>,
     ) -> Result<Written, Error> {
         let kind = kind_of(key)?;
@@ -138,10 +141,21 @@ impl Objects {
                 let text = |path: &str| value.pointer(path).and_then(Value::as_str);
                 let (uid, version) = (text("/metadata/uid"), text("/metadata/resourceVersion"));
                 rules::check_preconditions(key, old, uid, version)?;
+                let managers = value.pointer("/metadata/managedFields").cloned().unwrap_or_default();
                 rules::confine(&mut value, old, kind, part);
                 // What a service stored may lack defaults: filling them in is no change of the user's.
                 let full = admit(old.to_value(), None, false).map_or_else(|_| old.clone(), |full| full.object);
-                let admitted = admit(value, Some(&full), options.strict)?;
+                let mut admitted = admit(value, Some(&full), options.strict)?;
+                admitted.object.metadata.managed_fields = if applied {
+                    serde_json::from_value(managers).unwrap_or_default()
+                } else {
+                    let writer = Writer {
+                        manager: &options.manager,
+                        part,
+                        now: &self.inner.now(),
+                    };
+                    managed::tracked(old, &admitted.object, writer)
+                };
                 warnings = admitted.warnings;
                 if admitted.object.rest.get("spec") != full.rest.get("spec") {
                     warnings.extend(references::warnings(&self.inner, &admitted.object));

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tidemill_resources::Object;
 use tokio::time::{Instant, sleep_until};
 
-use crate::inner::{Inner, Phase};
+use crate::inner::{Inner, Phase, decode};
+use crate::list::Found;
 use crate::{Error, Key, Objects, Scope};
 
 /// How often an idle watch says how far it is.
@@ -134,7 +135,12 @@ impl Watch {
         let inner = self.objects.inner.clone();
         let page = inner.index().page(&self.query.scope, start.after.as_ref(), BATCH);
         let version = start.version.unwrap_or(page.applied);
-        let taken = inner.read_rows(&self.query.scope, page.rows, BATCH_BYTES).await?;
+        let scope = &self.query.scope;
+        let read = |found: Found| {
+            let object = decode(&found.body, found.sequence, &found.key)?;
+            Ok(scope.fields.matches(&object).then_some(object))
+        };
+        let taken = inner.read_rows(scope, page.rows, BATCH_BYTES, read).await?;
         let (after, more) = (taken.last, page.more || taken.left > 0);
         self.cursor = version;
         for object in taken.objects {

@@ -2,7 +2,9 @@
 //! the index has it.
 
 use tidemill_bus::{Message, Retry, blob};
+use tidemill_messages::envelope::TRACEPARENT;
 use tidemill_messages::stream::OBJECTS;
+use tidemill_messages::{Traceparent, trace};
 use tidemill_resources::Object;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -96,13 +98,13 @@ impl Inner {
         if dry_run {
             object.metadata.resource_version = slot.live().and_then(|old| old.metadata.resource_version.clone());
         } else {
-            let mut published = self.publish(key, &head, body, slot.expected()).await;
+            let mut published = self.publish(key, &object, &head, body, slot.expected()).await;
             if remove && matches!(published, Err(Refused::Failed(Error::TooManyRequests { .. }))) {
                 // A full store must let go: this tombstone is smaller than what it replaces.
                 object.rest.clear();
                 object.metadata.annotations = None;
                 let (head, body) = self.encode(key, &object, remove)?;
-                published = self.publish(key, &head, body, slot.expected()).await;
+                published = self.publish(key, &object, &head, body, slot.expected()).await;
             }
             match published {
                 Ok(sequence) => {
@@ -139,12 +141,22 @@ impl Inner {
         Ok((head, body))
     }
 
-    async fn publish(&self, key: &Key, head: &Head, body: Vec<u8>, expected: u64) -> Result<u64, Refused> {
+    async fn publish(
+        &self,
+        key: &Key,
+        object: &Object,
+        head: &Head,
+        body: Vec<u8>,
+        expected: u64,
+    ) -> Result<u64, Refused> {
         let write = Uuid::new_v4();
-        let message = Message {
+        let mut message = Message {
             headers: head.headers(write),
             ..Message::new(key.subject(), body).expecting(expected)
         };
+        if let Some(context) = trace_of(object) {
+            message = message.header(TRACEPARENT, context.to_string());
+        }
         let message = blob::attach(&self.bus, message)
             .await
             .map_err(|error| Refused::Failed(error.into()))?;
@@ -197,6 +209,14 @@ impl Inner {
             }
         }
     }
+}
+
+/// The trace an object says it is part of.
+fn trace_of(object: &Object) -> Option<Traceparent> {
+    let annotations = object.metadata.annotations.as_ref()?;
+    let carried = [trace::ANNOTATION_PIPELINE_RUN, trace::ANNOTATION_TASK_RUN];
+    let carried = carried.into_iter().find_map(|key| annotations.get(key))?;
+    Traceparent::from_json(carried)
 }
 
 fn kept(key: &Key, slot: Slot) -> Result<Outcome, Error> {

@@ -1,7 +1,8 @@
 //! The containers of steps and sidecars, as the user wrote them.
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, ResourceRequirements, VolumeMount};
-use tidemill_messages::StartTask;
+use tidemill_messages::trace::Span;
+use tidemill_messages::{StartTask, Traceparent};
 use tidemill_resources::step::{Sidecar, Step};
 
 use crate::template::{filled, merge_env};
@@ -51,7 +52,7 @@ impl Common<'_> {
             image_pull_policy: self.pull_policy(&step.image_pull_policy),
             command: filled(step.command.clone()),
             args: filled(step.args.clone()),
-            env: filled(self.step_env(&step.env)),
+            env: filled(self.step_env(&name, &step.env)),
             env_from: filled(step.env_from.clone()),
             working_dir: filled(step.working_dir.clone()),
             resources,
@@ -97,10 +98,10 @@ impl Common<'_> {
         })
     }
 
-    fn step_env(&self, own: &[EnvVar]) -> Vec<EnvVar> {
+    fn step_env(&self, container: &str, own: &[EnvVar]) -> Vec<EnvVar> {
         let mut implicit = Vec::new();
-        if let Some(traceparent) = &self.command.traceparent {
-            implicit.push(variable("TRACEPARENT", traceparent));
+        if let Some(context) = self.step_context(container) {
+            implicit.push(variable("TRACEPARENT", &context.to_string()));
         }
         let mut env = merge_env(&merge_env(&implicit, own), self.template_env);
         let mode = self.command.task_run.annotations.get(ANNOTATION_EXECUTION_MODE);
@@ -108,6 +109,17 @@ impl Common<'_> {
             env = merge_env(&env, &[variable("TEKTON_HERMETIC", "1")]);
         }
         env
+    }
+
+    /// The step's own span: what it traces itself hangs below it.
+    fn step_context(&self, container: &str) -> Option<Traceparent> {
+        let attempt: Traceparent = self.command.traceparent.as_ref()?.parse().ok()?;
+        Some(attempt.span(Span::Step {
+            uid: &self.command.run.uid,
+            task: &self.command.task,
+            attempt: self.command.attempt,
+            step: container,
+        }))
     }
 
     fn pull_policy(&self, own: &str) -> Option<String> {

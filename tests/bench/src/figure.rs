@@ -19,6 +19,8 @@ pub(crate) enum Aim {
     P99(f64),
     /// The median of ours is at most the median of the floor and this.
     Above(f64),
+    /// The median of what each of our samples is to the sample of the floor at its place is at most this.
+    Paired(f64),
 }
 
 /// A measured thing.
@@ -63,6 +65,7 @@ impl Figure {
             Aim::Median(most) => median <= *most,
             Aim::P99(most) => percentile(&self.ours, 99.0) <= *most,
             Aim::Above(most) => median <= percentile(&self.floor, 50.0) + most,
+            Aim::Paired(most) => percentile(&self.pairs(), 50.0) <= *most,
         }
     }
 
@@ -75,12 +78,39 @@ impl Figure {
                 let above = percentile(&self.ours, 50.0) - percentile(&self.floor, 50.0);
                 format!("{above:.2} {} above the floor, aim {most}", self.unit)
             }
+            Aim::Paired(most) => {
+                let pairs = self.pairs();
+                let (low, high) = interval_of_median(&pairs);
+                format!(
+                    "{:.3}x at the median of {} pairs (95 %: {low:.3} to {high:.3}; floor p99 {:.2} {}), aim {most}x",
+                    percentile(&pairs, 50.0),
+                    pairs.len(),
+                    percentile(&self.floor, 99.0),
+                    self.unit
+                )
+            }
         }
+    }
+
+    fn pairs(&self) -> Vec<f64> {
+        self.ours
+            .iter()
+            .zip(&self.floor)
+            .map(|(ours, floor)| ours / floor)
+            .collect()
     }
 
     fn ratio(&self) -> f64 {
         percentile(&self.ours, 50.0) / percentile(&self.floor, 50.0)
     }
+}
+
+/// Where the median lies that the samples were drawn with, with 95 % confidence: by their ranks, so whatever
+/// their distribution is.
+fn interval_of_median(samples: &[f64]) -> (f64, f64) {
+    let half_width = 1.96 * (samples.len() as f64).sqrt() / 2.0;
+    let at = |offset: f64| percentile(samples, 50.0 + 100.0 * offset / samples.len().max(1) as f64);
+    (at(-half_width), at(half_width))
 }
 
 /// The value below which `percent` of the samples lie (nearest rank); NaN without samples.
@@ -93,7 +123,7 @@ pub(crate) fn percentile(samples: &[f64], percent: f64) -> f64 {
         clippy::cast_precision_loss,
         reason = "a rank"
     )]
-    let rank = ((percent / 100.0 * sorted.len() as f64).ceil() as usize).max(1);
+    let rank = ((percent / 100.0 * sorted.len() as f64).ceil() as usize).clamp(1, sorted.len().max(1));
     sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
 }
 
@@ -184,6 +214,28 @@ mod tests {
         assert_eq!(percentile(&[3.0, 1.0, 2.0], 50.0), 2.0);
         assert_eq!(percentile(&[3.0, 1.0, 2.0], 99.0), 3.0);
         assert!(percentile(&[], 50.0).is_nan());
+    }
+
+    #[test]
+    fn the_interval_of_a_median_lies_around_it() {
+        let samples: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(interval_of_median(&samples), (41.0, 60.0));
+        assert_eq!(interval_of_median(&[7.0]), (7.0, 7.0));
+        assert!(interval_of_median(&[]).0.is_nan());
+    }
+
+    #[test]
+    fn pairs_are_compared_one_by_one() {
+        let mut paired = figure(vec![Aim::Paired(1.05)]);
+        (paired.ours, paired.floor) = (vec![1.0, 10.0, 1.0], vec![1.0, 10.0, 9.0]);
+        assert!(paired.is_met(), "{}", paired.verdict());
+        paired.floor = vec![0.9, 9.0, 9.0];
+        assert!(!paired.is_met(), "{}", paired.verdict());
+        assert!(
+            paired.verdict().contains("1.111x at the median of 3 pairs"),
+            "{}",
+            paired.verdict()
+        );
     }
 
     #[test]

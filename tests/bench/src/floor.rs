@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use futures::stream::{FuturesUnordered, StreamExt};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use tidemill_bus::{Bus, Message, StreamSpec};
-use tidemill_kit::program;
 
 use crate::stamp;
 
 /// Publishes under way at once in [`publishes`].
 const WINDOW: usize = 256;
-/// Payload of a floor message: that of a small task.
+/// Payload of a floor message: that of a small task, compressed.
 const PAYLOAD_BYTES: usize = 512;
 
 /// The stream the floors publish into.
@@ -25,16 +26,11 @@ pub(crate) async fn prepare(bus: &Bus) -> Result<()> {
 }
 
 /// Milliseconds from a publish, acknowledged, to the begin of a process in namespaces of its own.
-pub(crate) async fn publish_then_exec(bus: &Bus, file: &Path, name: &str) -> Result<f64> {
+pub(crate) async fn publish_then_exec(bus: &Bus, program: &Path, file: &Path, name: &str) -> Result<f64> {
     let begin_ns = stamp::now_ns()?;
-    bus.publish(Message::new(format!("floor.hop.{name}"), vec![b'x'; PAYLOAD_BYTES]))
-        .await?;
-    sandboxed(&[
-        &program("tidemill-bench")?.to_string_lossy(),
-        "stamp",
-        &file.to_string_lossy(),
-        name,
-    ])?;
+    let payload = payload(begin_ns);
+    bus.publish(Message::new(format!("floor.hop.{name}"), payload)).await?;
+    sandboxed(&[&program.to_string_lossy(), &file.to_string_lossy(), name])?;
     let stamps = stamp::read(file);
     let last = stamps
         .last()
@@ -52,11 +48,13 @@ pub(crate) fn sandboxed(command: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// How long `count` sandboxed `true` take, `parallel` at a time, by xargs.
-pub(crate) fn fan_out(count: usize, parallel: usize) -> Result<Duration> {
+/// How long `count` sandboxed processes of `program` take, `parallel` at a time, by xargs.
+pub(crate) fn fan_out(program: &Path, file: &Path, count: usize, parallel: usize) -> Result<Duration> {
     let start = Instant::now();
     let script = format!(
-        "seq {count} | xargs -P {parallel} -I N unshare --user --map-root-user --mount --pid --fork --mount-proc true"
+        "seq {count} | xargs -P {parallel} -I N unshare --user --map-root-user --mount --pid --fork --mount-proc {} {} N",
+        program.display(),
+        file.display()
     );
     let status = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).status()?;
     ensure!(status.success(), "xargs failed: {status}");
@@ -72,7 +70,7 @@ pub(crate) async fn publishes(bus: &Bus, count: usize, round: usize) -> Result<D
             open.next().await.transpose()?;
         }
         let subject = format!("floor.fan.{round}.{index}");
-        open.push(bus.publish_pipelined(Message::new(subject, vec![b'x'; PAYLOAD_BYTES])));
+        open.push(bus.publish_pipelined(Message::new(subject, payload(index as u64))));
     }
     while open.next().await.transpose()?.is_some() {}
     Ok(start.elapsed())
@@ -81,6 +79,13 @@ pub(crate) async fn publishes(bus: &Bus, count: usize, round: usize) -> Result<D
 /// A duration in milliseconds.
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
+}
+
+/// Bytes that nothing makes smaller: what ours stores is of this size after it was compressed.
+fn payload(seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; PAYLOAD_BYTES];
+    StdRng::seed_from_u64(seed).fill_bytes(&mut bytes);
+    bytes
 }
 
 fn unshare() -> Command {

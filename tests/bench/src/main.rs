@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 use crate::figure::Figure;
 
@@ -32,27 +32,10 @@ struct Arguments {
     /// Where the samples go.
     #[arg(long, default_value = "target/bench")]
     output: PathBuf,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// What the measured tasks run: writes down when it began and ended.
-    Stamp {
-        /// File to append to.
-        file: PathBuf,
-        /// Name of the task.
-        name: String,
-    },
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    if let Some(Command::Stamp { file, name }) = arguments.command {
-        stamp::write(&file, &name)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let runtime = tokio::runtime::Runtime::new()?;
     let figures = measure::all(
         &runtime,

@@ -6,6 +6,7 @@ mod cluster;
 mod fan_out;
 mod start;
 mod stored;
+mod telemetry;
 mod webhook;
 
 use anyhow::{Context, Result};
@@ -15,12 +16,13 @@ use crate::figure::Figure;
 
 type Measure = fn(&Runtime) -> Result<Vec<Figure>>;
 
-const MEASURES: [(&str, Measure); 6] = [
+const MEASURES: [(&str, Measure); 7] = [
     ("chain", chain::measure),
     ("stored", stored::measure),
     ("fan-out", fan_out::measure),
     ("start", start::measure),
     ("webhook", webhook::measure),
+    ("telemetry", telemetry::measure),
     ("api", api::measure),
 ];
 

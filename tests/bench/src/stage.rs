@@ -11,6 +11,8 @@ use tidemill_kit::{NatsServer, Running, command, program, tell, wait_until};
 
 use crate::stamp::{self, Stamp};
 
+/// What the measured tasks run.
+const STAMP: &str = "tidemill-stamp";
 /// How long a measured run may take.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 /// What the streams may take of the kit's nats-server.
@@ -38,13 +40,19 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts everything.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with these variables besides.
+    pub(crate) fn start_with(environment: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("tidemill-bench-").tempdir()?;
         fs::create_dir(folder.path().join("stamps"))?;
         // A step has a /tmp of its own: what it runs lies beside the stamps.
-        fs::copy(program("tidemill-bench")?, folder.path().join("stamps/tidemill-bench"))?;
+        fs::copy(program(STAMP)?, folder.path().join("stamps").join(STAMP))?;
         let server = NatsServer::start()?;
         let mut up = command(&folder.path().join("state"), &["up", "--nats", &server.url()])?;
-        up.env("TIDEMILL_STREAMS_STORE", STORE);
+        up.env("TIDEMILL_STREAMS_STORE", STORE)
+            .envs(environment.iter().copied());
         let mut up = Running::start(up)?;
         up.wait_until_says("Ctrl-C", READY_LIMIT)?;
         Ok(Self {
@@ -75,11 +83,21 @@ impl Stage {
         self.folder.path().join("stamps").join(name)
     }
 
+    /// What the measured tasks run.
+    pub(crate) fn program(&self) -> PathBuf {
+        self.file(STAMP)
+    }
+
+    /// Name of the last run.
+    pub(crate) fn last_run(&self) -> String {
+        format!("bench-{}", self.runs)
+    }
+
     /// Runs a pipeline of `count` stamping tasks, in a chain or side by side; gives the stamps and
     /// how long it took from the request to the last stamp.
     pub(crate) fn run(&mut self, count: usize, chained: bool) -> Result<(Vec<Stamp>, Duration)> {
         self.runs += 1;
-        let name = format!("bench-{}", self.runs);
+        let name = self.last_run();
         let yaml = self.folder.path().join("run.yaml");
         fs::write(
             &yaml,
@@ -105,7 +123,7 @@ fn pipeline(name: &str, count: usize, chained: bool, stamps: &Path) -> Result<St
             "[]".to_owned()
         };
         tasks.push_str(&format!(
-            "      - name: t{index}\n        runAfter: {after}\n        workspaces: [{{name: s, workspace: s}}]\n        taskSpec:\n          workspaces: [{{name: s}}]\n          steps:\n            - {{image: none, command: [$(workspaces.s.path)/tidemill-bench, stamp, $(workspaces.s.path)/{name}, t{index}]}}\n"
+            "      - name: t{index}\n        runAfter: {after}\n        workspaces: [{{name: s, workspace: s}}]\n        taskSpec:\n          workspaces: [{{name: s}}]\n          steps:\n            - {{image: none, command: [$(workspaces.s.path)/{STAMP}, $(workspaces.s.path)/{name}, t{index}]}}\n"
         ));
     }
     Ok(format!(

@@ -1,11 +1,10 @@
-//! What a measured task runs: one line with its name, its begin and its end.
+//! What `tidemill-stamp`, which the measured tasks run, writes: a line with name, begin and end.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 /// One task's begin and end, in nanoseconds since 1970.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,19 +20,6 @@ pub(crate) struct Stamp {
 /// Nanoseconds since 1970.
 pub(crate) fn now_ns() -> Result<u64> {
     Ok(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?)
-}
-
-/// Appends a stamp; begin is the call.
-pub(crate) fn write(file: &Path, name: &str) -> Result<()> {
-    let begin_ns = now_ns()?;
-    let mut open = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .with_context(|| file.display().to_string())?;
-    let line = format!("{name} {begin_ns} {}\n", now_ns()?);
-    open.write_all(line.as_bytes())?;
-    Ok(())
 }
 
 /// The stamps of a file, in the order they were written; none if there is no file.

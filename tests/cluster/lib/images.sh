@@ -83,16 +83,35 @@ image_key() {
   } | sha256sum | cut -d' ' -f1
 }
 
-# import_image NAME: makes the image and brings it into the node's containerd, when it is not there as it should be.
-import_image() {
-  local name=$1 key root=$dir/images/$1.root archive=$dir/images/$1.tar mark=$dir/containerd/imported.$1
-  key=$(image_key "$name")
-  [ "$(cat "$mark" 2>/dev/null)" != "$key" ] || return 0
+# build_image NAME ARCHIVE: made anew.
+build_image() {
+  local name=$1 archive=$2 root=$dir/images/$1.root
   rm -rf "$root" "$archive"*
   new_root "$root"
   (. "$here/images/$name/make" "$root") >&2
   pack "$root" "$here/images/$name/image.json" "$archive"
+  rm -rf "$root"
+}
+
+# make_image NAME: prints the path of its archive, which is kept, beside a file with its key; made when it is not as it
+# should be.
+make_image() {
+  local name=$1 key archive=$dir/images/$1.tar
+  key=$(image_key "$name")
+  if [ "$(cat "$archive.key" 2>/dev/null)" != "$key" ] || [ ! -e "$archive" ]; then
+    build_image "$name" "$archive"
+    echo "$key" >"$archive.key"
+  fi
+  echo "$archive"
+}
+
+# import_image NAME: makes the image and brings it into the node's containerd, when it is not there as it should be.
+import_image() {
+  local name=$1 key archive=$dir/images/$1.tar mark=$dir/containerd/imported.$1
+  key=$(image_key "$name")
+  [ "$(cat "$mark" 2>/dev/null)" != "$key" ] || return 0
+  build_image "$name" "$archive"
   ctr_cluster images import --snapshotter overlayfs "$archive" >/dev/null
-  rm -rf "$root" "$archive"
+  rm -f "$archive"
   echo "$key" >"$mark"
 }

@@ -2,9 +2,12 @@
 //!
 //! `make e2e-cluster` runs it. The points build on each other, so they run in order, and the first that fails ends it.
 
+mod chart;
+mod clients;
 mod files;
 mod hundred;
 mod points;
+mod traced;
 mod world;
 
 use std::time::Instant;
@@ -17,6 +20,8 @@ use world::World;
 pub struct Options {
     /// With the seed's own five minutes for a release to become ready, instead of 30 s.
     pub full: bool,
+    /// With the trace of each run that a push starts, read back from a collector.
+    pub traced: bool,
 }
 
 type Point = fn(&mut World, Options) -> Result<()>;
@@ -74,4 +79,20 @@ pub fn hundred_runs() -> Result<()> {
         println!("tidemill up said:\n{}", world.up.process.spoken());
     }
     result
+}
+
+/// Tidemill installed by Helm: its services are pods, and a push goes through them.
+///
+/// # Errors
+/// When it is not installed, or the push does not deploy.
+pub fn chart() -> Result<()> {
+    chart::a_push_goes_through_pods()
+}
+
+/// The same installation, used by kubectl and tkn.
+///
+/// # Errors
+/// When one of them does not get what it should, or the chart goes in the wrong order.
+pub fn clients() -> Result<()> {
+    chart::people_are_served()
 }

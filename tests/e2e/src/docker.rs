@@ -1,6 +1,11 @@
 //! The same on a Docker engine: every scenario that needs no program of the host, compared with what the
 //! process backend makes of it, and deaths of the server while containers run.
 
+mod features;
+mod loss;
+mod registry;
+mod tasks;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -16,21 +21,22 @@ const LEFT_OUT: [&str; 2] = ["08_script_is_literal", "45_fail_fast"];
 /// How long the engine may take to remove what is over.
 const GONE_LIMIT: Duration = Duration::from_secs(30);
 
-/// One test a scenario, and the deaths. None where no engine can be started.
+/// One test a scenario, and the deaths.
 pub fn tests() -> Vec<Test> {
     let mut tests: Vec<Test> = scenario::folders()
         .into_iter()
         .filter(|folder| !LEFT_OUT.contains(&scenario::name_of(folder).as_str()))
         .map(|folder| {
             let name = format!("docker::{}", scenario::name_of(&folder));
-            Test::new(name, move || match Engine::get()? {
-                Some(engine) => scenario::play_on_both(&folder, engine),
-                None => Ok(()),
-            })
+            Test::new(name, move || scenario::play_on_both(&folder, Engine::get()?))
         })
         .collect();
+    tests.extend(tasks::tests());
+    tests.extend(features::tests());
+    tests.extend(registry::tests());
+    tests.extend(loss::tests());
     tests.push(Test::new("docker::up_is_killed_while_a_step_runs", || {
-        on_engine(up_is_killed)
+        up_is_killed(Engine::get()?)
     }));
     for (point, hit) in [
         ("runner.started", 1),
@@ -38,13 +44,9 @@ pub fn tests() -> Vec<Test> {
         ("runner.finished-stored", 2),
     ] {
         let name = format!("docker::dies_at_{point}_{hit}");
-        tests.push(Test::new(name, move || on_engine(|engine| dies_at(engine, point, hit))));
+        tests.push(Test::new(name, move || dies_at(Engine::get()?, point, hit)));
     }
     tests
-}
-
-fn on_engine(test: impl FnOnce(&Engine) -> Result<()>) -> Result<()> {
-    Engine::get()?.map_or(Ok(()), test)
 }
 
 fn up_is_killed(engine: &Engine) -> Result<()> {

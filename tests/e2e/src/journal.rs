@@ -14,6 +14,9 @@ use tidemill_kit::{get, tell, wait_until};
 
 /// How long the run may take, restarts included.
 const RUN_LIMIT: Duration = Duration::from_secs(60);
+/// How long a sandbox may lie whose runner died before it had claimed the attempt: the sweep's patience and
+/// the time between two sweeps.
+const REMOVED_LIMIT: Duration = Duration::from_secs(150);
 /// How long processes may take to be gone.
 const GONE_LIMIT: Duration = Duration::from_secs(10);
 /// Tasks of the pipeline; `slow` runs long enough to be killed in its middle.
@@ -73,6 +76,11 @@ impl Journal {
         Ok(())
     }
 
+    /// Whether the run is shown as ended.
+    pub fn has_ended(&self) -> bool {
+        self.run().is_ok_and(|run| is_final(&run))
+    }
+
     /// Waits for the end of the run and checks that it ended as if nothing had happened: Succeeded,
     /// every step begun once and ended once.
     ///
@@ -81,13 +89,10 @@ impl Journal {
     pub fn must_end_well(&self) -> Result<()> {
         let mut last = Value::Null;
         let ended = wait_until(RUN_LIMIT, || {
-            if let Ok(run) = get(&self.state(), "default", &["pipelinerun", "run"]) {
+            if let Ok(run) = self.run() {
                 last = run;
             }
-            matches!(
-                last["status"]["conditions"][0]["status"].as_str(),
-                Some("True" | "False")
-            )
+            is_final(&last)
         });
         ensure!(
             ended,
@@ -118,6 +123,22 @@ impl Journal {
         Ok(())
     }
 
+    /// Waits until no attempt's directory is left. A runner that could not hear that an end was stored, or
+    /// that came after one that died, needs a moment after the run's end.
+    ///
+    /// # Errors
+    /// With what is left.
+    pub fn wait_until_removed(&self) -> Result<()> {
+        let attempts = self.state().join("attempts");
+        let is_empty = || fs::read_dir(&attempts).is_ok_and(|mut entries| entries.next().is_none());
+        ensure!(
+            wait_until(REMOVED_LIMIT, is_empty),
+            "attempts stay in {}",
+            attempts.display()
+        );
+        Ok(())
+    }
+
     /// After everything was stopped: no process, attempt directory or mount of this state directory
     /// is left.
     ///
@@ -130,14 +151,10 @@ impl Journal {
             left.is_empty()
         });
         ensure!(gone, "processes are left: {left:?}");
-        let attempts = self.state().join("attempts");
-        let left: Vec<_> = fs::read_dir(attempts)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .collect();
-        ensure!(left.is_empty(), "attempts are left: {left:?}");
+        let places = ["attempts", "spares"].map(|name| fs::read_dir(self.state().join(name)));
+        let left = places.into_iter().flatten().flatten().flatten();
+        let left: Vec<_> = left.map(|entry| entry.path()).collect();
+        ensure!(left.is_empty(), "directories of attempts are left: {left:?}");
         let mounts = fs::read_to_string("/proc/self/mounts")?;
         ensure!(
             !mounts.contains(&*self.folder.path().to_string_lossy()),
@@ -150,6 +167,10 @@ impl Journal {
     pub fn lines(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.path().join("journal/log")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
+    }
+
+    fn run(&self) -> Result<Value> {
+        get(&self.state(), "default", &["pipelinerun", "run"])
     }
 
     fn file(&self) -> PathBuf {
@@ -175,6 +196,13 @@ impl Journal {
             tasks.concat()
         )
     }
+}
+
+fn is_final(run: &Value) -> bool {
+    matches!(
+        run["status"]["conditions"][0]["status"].as_str(),
+        Some("True" | "False")
+    )
 }
 
 impl Drop for Journal {

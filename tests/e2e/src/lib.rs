@@ -2,7 +2,7 @@
 //!
 //! Each module gives its tests by name; `tests/main.rs` runs them side by side. A name's first part
 //! is what `make` targets select: `scenario::`, `resume::`, `refusal::`, `clients::`, `docker::`,
-//! `webhook::`.
+//! `webhook::`, `trace::`.
 
 pub mod clients;
 pub mod cluster;
@@ -15,6 +15,7 @@ pub mod refusal;
 pub mod resume;
 pub mod scenario;
 pub mod server;
+pub mod trace;
 pub mod webhook;
 
 use anyhow::Result;

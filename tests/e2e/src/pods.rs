@@ -11,7 +11,7 @@ use tidemill_kit::{Cluster, Up, ask, get, program, tell, wait_until};
 
 use crate::Test;
 
-mod credentials;
+pub(crate) mod credentials;
 mod life;
 mod reasons;
 
@@ -179,12 +179,10 @@ impl Drop for Place {
     }
 }
 
-/// A step binary that runs in any image.
+/// The step binary; as it is built it runs in any image.
 fn step() -> Result<PathBuf> {
-    let set = std::env::var_os("TIDEMILL_STATIC_STEP").map(PathBuf::from);
-    let path = set.map_or_else(|| program("tidemill-step"), Ok)?;
-    path.canonicalize()
-        .with_context(|| format!("{}; `make step` builds it", path.display()))
+    let path = program("tidemill-step")?;
+    path.canonicalize().with_context(|| path.display().to_string())
 }
 
 /// How long something takes.

@@ -1,5 +1,8 @@
 //! Kill everything, everywhere: the run ends as if nothing had happened.
 
+mod apart;
+pub(crate) mod services;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -13,6 +16,8 @@ use crate::journal::{Journal, process_of};
 
 /// How long a process may take to reach its fail point.
 const FAIL_LIMIT: Duration = Duration::from_secs(30);
+/// How long the run may take, restarts included.
+const RUN_LIMIT: Duration = Duration::from_secs(60);
 /// Which hit of a fail point is deadly: the first, and one in the middle of the run.
 const HITS: [u32; 2] = [1, 3];
 
@@ -33,6 +38,7 @@ pub fn tests() -> Vec<Test> {
     ));
     tests.push(Test::new("resume::both_are_killed_while_a_step_runs", both_are_killed));
     tests.push(Test::new("resume::up_is_stopped_while_a_step_runs", up_is_stopped));
+    tests.extend(apart::tests());
     tests
 }
 

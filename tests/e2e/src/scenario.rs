@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 use tidemill_kit::docker::Engine;
 use tidemill_kit::{ask, command, get, tell, wait_until};
@@ -48,7 +49,27 @@ pub fn name_of(folder: &Path) -> String {
 }
 
 fn play(folder: &Path) -> Result<()> {
-    play_in(folder, Place::Process, &name_of(folder).replace('_', "-")).map(drop)
+    play_bare(folder).map(drop)
+}
+
+type Played = Arc<OnceLock<std::result::Result<Scene, String>>>;
+
+/// Scenarios that were played as processes, or are being.
+static BARE: Mutex<BTreeMap<String, Played>> = Mutex::new(BTreeMap::new());
+
+/// Plays a scenario as processes, once for all tests that want to know how it ends there.
+fn play_bare(folder: &Path) -> Result<Played> {
+    let name = name_of(folder);
+    let mut all = BARE.lock().map_err(|_| anyhow!("a test has panicked"))?;
+    let played = Arc::clone(all.entry(name.clone()).or_default());
+    drop(all);
+    let namespace = name.replace('_', "-");
+    let ended =
+        played.get_or_init(|| play_in(folder, Place::Process, &namespace).map_err(|error| format!("{error:#}")));
+    match ended {
+        Ok(_) => Ok(played),
+        Err(message) => bail!("{message}"),
+    }
 }
 
 /// Plays a scenario in containers and as processes: both must end as it says, and alike.
@@ -56,9 +77,12 @@ fn play(folder: &Path) -> Result<()> {
 /// # Errors
 /// With what is wrong, or what differs.
 pub fn play_on_both(folder: &Path, engine: &Engine) -> Result<()> {
-    let namespace = format!("{}-both", name_of(folder).replace('_', "-"));
+    let namespace = name_of(folder).replace('_', "-");
     let contained = play_in(folder, Place::Docker(engine), &namespace).context("in containers")?;
-    let bare = play_in(folder, Place::Process, &namespace).context("as processes")?;
+    let bare = play_bare(folder).context("as processes")?;
+    let Some(Ok(bare)) = bare.get() else {
+        bail!("it was not played as processes");
+    };
     if contained.expected.refused.is_some() {
         return Ok(());
     }

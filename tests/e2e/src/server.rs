@@ -1,6 +1,6 @@
 //! The `tidemill up` that tests share which do no harm to it, one a kind of backend.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -61,22 +61,27 @@ fn shared(place: Place<'_>) -> Result<&'static Shared> {
     shared.map_err(|message| anyhow!("the shared server did not start: {message}"))
 }
 
-/// Ends the shared servers, after the last test; gives what they said, if they were ever started.
+/// Ends the shared servers and an engine of the tests' own, after the last test; gives what they said, if they were ever started.
 pub fn stop_shared() -> Option<String> {
-    let said = [&PROCESS, &DOCKER].map(stop);
+    let said = [stop(&PROCESS, |_| ()), stop(&DOCKER, clear)];
+    Engine::give_back();
     let said: Vec<String> = said.into_iter().flatten().collect();
     (!said.is_empty()).then(|| said.join("\n"))
 }
 
-fn stop(shared: &OnceLock<std::result::Result<Shared, String>>) -> Option<String> {
+fn stop(shared: &OnceLock<std::result::Result<Shared, String>>, clear: impl FnOnce(&Path)) -> Option<String> {
     let Some(Ok(shared)) = shared.get() else { return None };
     let up = shared.up.lock().ok()?.take();
     let spoken = up.and_then(|mut up| up.process.stop().ok());
-    if let Ok(Some(engine)) = Engine::get() {
-        engine.clear(shared.folder.path());
-    }
+    clear(shared.folder.path());
     drop(std::fs::remove_dir_all(shared.folder.path()));
     spoken
+}
+
+fn clear(folder: &Path) {
+    if let Ok(engine) = Engine::get() {
+        engine.clear(folder);
+    }
 }
 
 fn start(environment: &[(&str, &str)]) -> Result<Shared> {

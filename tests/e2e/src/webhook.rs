@@ -3,7 +3,7 @@
 //! Payloads follow the forges' documentation; words and values are our own.
 
 mod events;
-mod forge;
+pub(crate) mod forge;
 mod injection;
 mod payloads;
 mod seed;
@@ -18,7 +18,8 @@ use tidemill_kit::{tell, wait_until};
 
 use crate::Test;
 use crate::server::{shared_state, shared_webhooks};
-use forge::{Answer, post, sha1, sha256};
+pub(crate) use forge::post;
+use forge::{Answer, sha1, sha256};
 
 /// How long an event may take to its end.
 const END_LIMIT: Duration = Duration::from_secs(30);

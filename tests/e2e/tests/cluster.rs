@@ -1,6 +1,7 @@
 //! Runs the seed's pipeline on a real cluster: `make e2e-cluster`. Numbers select points: `-- 2 3`.
 //!
-//! `TIDEMILL_E2E_CLUSTER` is `short`, `full` or `hundred`. Without `TIDEMILL_E2E_CLUSTER` it does nothing, so that `cargo test` alone builds no Kubernetes.
+//! `TIDEMILL_E2E_CLUSTER` is `short`, `full`, `traced`, `hundred`, `chart` or `clients`. Without it nothing is done, so
+//! that `cargo test` alone builds no Kubernetes.
 
 use tidemill_e2e::cluster::{self, Options};
 
@@ -12,7 +13,15 @@ fn main() -> std::process::ExitCode {
     let only: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let result = match mode.as_str() {
         "hundred" => cluster::hundred_runs().map(|()| 1),
-        mode => cluster::run(Options { full: mode == "full" }, &only),
+        "chart" => cluster::chart().map(|()| 1),
+        "clients" => cluster::clients().map(|()| 1),
+        mode => {
+            let options = Options {
+                full: mode == "full",
+                traced: mode == "traced",
+            };
+            cluster::run(options, &only)
+        }
     };
     match result {
         Ok(done) => {

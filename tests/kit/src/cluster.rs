@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -11,10 +12,10 @@ use tempfile::TempDir;
 /// etcd, kube-apiserver and kube-controller-manager on ports of their own; gone with the test, however
 /// it ends. Objects are admitted, defaulted, watched and collected; nothing is scheduled. Needs no root.
 pub struct ControlPlane {
-    holder: Child,
+    holder: Mutex<Child>,
     kubeconfig: PathBuf,
     // Kept: its removal would race with the holder's.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl ControlPlane {
@@ -36,9 +37,9 @@ impl ControlPlane {
         BufReader::new(stdout).read_line(&mut line)?;
         ensure!(!line.trim().is_empty(), "the control plane did not start");
         Ok(Self {
-            holder,
+            holder: Mutex::new(holder),
             kubeconfig: PathBuf::from(line.trim()),
-            _folder: folder,
+            folder,
         })
     }
 
@@ -46,15 +47,22 @@ impl ControlPlane {
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
+
+    /// Ends it and all it left, for one that is never dropped.
+    pub fn end(&self) {
+        let Ok(mut holder) = self.holder.lock() else { return };
+        // The holder ends everything when its input closes.
+        drop(holder.stdin.take());
+        if let Err(error) = holder.wait() {
+            eprintln!("the control plane's holder: {error}");
+        }
+        drop(std::fs::remove_dir_all(self.folder.path()));
+    }
 }
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        // The holder ends everything when its input closes.
-        drop(self.holder.stdin.take());
-        if let Err(error) = self.holder.wait() {
-            eprintln!("the control plane's holder: {error}");
-        }
+        self.end();
     }
 }
 

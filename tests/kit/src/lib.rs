@@ -2,6 +2,7 @@
 //! conditions.
 
 pub mod cluster;
+pub mod collector;
 pub mod condition;
 pub mod docker;
 pub mod nats_server;
@@ -9,6 +10,7 @@ pub mod post;
 pub mod tidemill;
 
 pub use cluster::{Cluster, ControlPlane};
+pub use collector::Collector;
 pub use condition::wait_until;
 pub use nats_server::NatsServer;
 pub use post::{Answer, Poster};

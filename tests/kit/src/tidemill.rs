@@ -48,7 +48,12 @@ pub fn command(state: &Path, arguments: &[&str]) -> Result<Command> {
         .env("TIDEMILL_STATE_DIR", state)
         .env("NO_COLOR", "1")
         .stdin(Stdio::null());
-    for name in ["KUBECONFIG", "TIDEMILL_FAIL_POINT", "TIDEMILL_LOG"] {
+    for name in [
+        "KUBECONFIG",
+        "TIDEMILL_KUBECONFIG",
+        "TIDEMILL_FAIL_POINT",
+        "TIDEMILL_LOG",
+    ] {
         command.env_remove(name);
     }
     Ok(command)

@@ -44,6 +44,11 @@ spec:
         app.kubernetes.io/component: {{ $.component }}
       annotations:
         checksum/settings: {{ include (print $.Template.BasePath "/settings.yaml") . | sha256sum }}
+        {{- if and .Values.telemetry.port .Values.telemetry.annotations }}
+        prometheus.io/scrape: "true"
+        prometheus.io/port: {{ .Values.telemetry.port | quote }}
+        prometheus.io/path: /metrics
+        {{- end }}
         {{- with .Values.podAnnotations }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -80,7 +85,11 @@ spec:
             - name: {{ $variable }}
               valueFrom: {secretKeyRef: {name: {{ include "tidemill.secret" $.context }}, key: {{ $key }}}}
             {{- end }}
-          {{- with $.ports }}
+          {{- $ports := $.ports | default list }}
+          {{- with .Values.telemetry.port }}
+          {{- $ports = append $ports (dict "name" "metrics" "containerPort" (int .)) }}
+          {{- end }}
+          {{- with $ports }}
           ports: {{- toYaml . | nindent 12 }}
           {{- end }}
           {{- with $.readiness }}

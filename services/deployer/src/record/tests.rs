@@ -99,3 +99,17 @@ fn what_is_no_record_is_said_to_be_none() {
     broken.data = None;
     assert!(matches!(Record::read(&broken), Err(Error::Missing)));
 }
+
+#[test]
+fn a_whole_second_is_made_good_by_what_was_seen() {
+    let head = Head::read(&secret(&written(), true).metadata).unwrap();
+    let second = head.modified.unwrap();
+    let after = |millis| second + jiff::SignedDuration::from_millis(millis);
+    assert_eq!(head.written_at(after(400)), after(400));
+    assert_eq!(
+        head.written_at(after(-400)),
+        second,
+        "this clock is behind the cluster's"
+    );
+    assert_eq!(head.written_at(after(60_000)), after(999), "it was seen late");
+}

@@ -7,7 +7,7 @@ use crate::route::Target;
 use crate::status::Refusal;
 
 /// A verb on objects, or on a path that is none of an object's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Action {
     /// `get`, `list`, `create` and so on.
     pub(crate) verb: String,
@@ -63,6 +63,19 @@ impl Action {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// `pipelineruns.tekton.dev`, `pods`; with the name of the object if one is named.
+    pub(crate) fn whole_name(&self) -> String {
+        let mut text = self.resource.clone();
+        for part in [self.group.as_str()].iter().filter(|part| !part.is_empty()) {
+            text = format!("{text}.{part}");
+        }
+        if self.name.is_empty() {
+            text
+        } else {
+            format!("{text} \"{}\"", self.name)
         }
     }
 

@@ -1,24 +1,27 @@
 //! Who asks: by token or by client certificate.
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderMap, HeaderValue, header};
 use subtle::ConstantTimeEq as _;
 
 use super::User;
 use crate::app::App;
-use crate::server::Peer;
+use crate::route;
+use crate::server::{Peer, Proxy};
 use crate::status::Refusal;
 
 /// Who sent a request. Somebody without token and certificate is anonymous; a token that is wrong is
 /// refused even beside a good certificate.
 ///
 /// # Errors
-/// 401.
-pub(crate) fn authenticate(app: &App, headers: &HeaderMap, peer: Option<&Peer>) -> Result<User, Refusal> {
-    if let Some(proxy) = peer.and_then(|peer| peer.proxy.as_deref()) {
-        return remote(&app.settings.proxy_names, proxy, headers).ok_or_else(Refusal::unauthorized);
+/// 401; 503 when the cluster has to be asked and does not answer.
+pub(crate) async fn authenticate(app: &App, headers: &HeaderMap, peer: Option<&Peer>) -> Result<User, Refusal> {
+    if let Some(proxy) = peer.and_then(|peer| peer.proxy.as_ref()) {
+        return remote(proxy, headers).ok_or_else(Refusal::unauthorized);
     }
     match bearer(headers) {
-        Some(token) => of_token(app, token).ok_or_else(Refusal::unauthorized),
+        Some(token) => of_token(app, token).await?.ok_or_else(Refusal::unauthorized),
         None => Ok(peer
             .and_then(|peer| peer.user.as_deref())
             .map_or_else(User::anonymous, Clone::clone)),
@@ -26,30 +29,61 @@ pub(crate) fn authenticate(app: &App, headers: &HeaderMap, peer: Option<&Peer>) 
 }
 
 /// Who a proxy says it is, if that one may say so.
-fn remote(names: &[String], proxy: &User, headers: &HeaderMap) -> Option<User> {
-    if !names.is_empty() && !names.contains(&proxy.name) {
+fn remote(proxy: &Proxy, headers: &HeaderMap) -> Option<User> {
+    if !proxy.names.is_empty() && !proxy.names.contains(&proxy.user.name) {
         return None;
     }
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    let name = text(headers.get("x-remote-user")?).filter(|name| !name.is_empty())?;
-    let groups: Option<Vec<String>> = headers.get_all("x-remote-group").iter().map(text).collect();
+    let first = |names: &[String]| {
+        let found = names.iter().find_map(|name| headers.get(name.as_str()));
+        found.map(text)
+    };
+    let name = first(&proxy.headers.user)??;
+    if name.is_empty() {
+        return None;
+    }
+    let groups = proxy.headers.group.iter().map(|name| headers.get_all(name.as_str()));
+    let groups: Option<Vec<String>> = groups.flatten().map(text).collect();
     let groups = groups?;
-    if groups.is_empty() && name == super::user::ANONYMOUS {
+    if name == super::user::ANONYMOUS || groups.iter().any(|group| group == super::user::UNAUTHENTICATED) {
         return Some(User::anonymous());
     }
     Some(User {
-        name,
-        uid: String::new(),
-        groups,
+        uid: first(&proxy.headers.uid).flatten().unwrap_or_default(),
+        extra: extra(&proxy.headers.extra, headers)?,
+        // The API server's own errands name a user and no group.
+        ..User::proven(&name, groups)
     })
 }
 
-/// Who a token is of.
-pub(super) fn of_token(app: &App, token: &[u8]) -> Option<User> {
-    if is_same(token, app.settings.token.expose().as_bytes()) {
-        return Some(User::owner());
+/// What else the proxy says, by name; `None` for what is no text. Names are percent-encoded.
+fn extra(prefixes: &[String], headers: &HeaderMap) -> Option<BTreeMap<String, Vec<String>>> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (header, value) in headers {
+        let Some(name) = prefixes
+            .iter()
+            .find_map(|prefix| header.as_str().strip_prefix(prefix.as_str()))
+        else {
+            continue;
+        };
+        let name = route::decode(name)?;
+        all.entry(name).or_default().push(value.to_str().ok()?.to_owned());
     }
-    app.signer.user(token, &app.objects, app.bus.now().as_second())
+    Some(all)
+}
+
+/// Who a token is of; `None` for nobody.
+///
+/// # Errors
+/// 503 when the cluster has to be asked and does not answer.
+pub(super) async fn of_token(app: &App, token: &[u8]) -> Result<Option<User>, Refusal> {
+    if is_same(token, app.settings.token.expose().as_bytes()) {
+        return Ok(Some(User::owner()));
+    }
+    match app.access.cluster() {
+        Some(cluster) => cluster.user_of(token).await,
+        None => Ok(app.signer.user(token, &app.objects, app.bus.now().as_second())),
+    }
 }
 
 /// The token of a request; anything else in that header is as good as a wrong one.

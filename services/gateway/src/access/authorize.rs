@@ -11,6 +11,7 @@ use super::roles::{GROUP, RoleReference, Roles};
 use super::rule::{Rule, missing};
 use super::user::{AUTHENTICATED, MASTERS};
 use super::{Action, User};
+use crate::cluster::Cluster;
 use crate::status::Refusal;
 
 const RESOURCES: [&str; 4] = ["roles", "rolebindings", "clusterroles", "clusterrolebindings"];
@@ -26,10 +27,11 @@ const OPEN_PATHS: [&str; 8] = [
     "/version/",
 ];
 
-/// The roles of the store, read again when one of them changed.
+/// Who decides: the cluster, or the roles of the store, read again when one of them changed.
 #[derive(Default)]
 pub(crate) struct Access {
     known: Mutex<Option<Known>>,
+    cluster: Option<Arc<Cluster>>,
 }
 
 struct Known {
@@ -39,6 +41,19 @@ struct Known {
 }
 
 impl Access {
+    /// The cluster decides, if there is one.
+    pub(crate) fn new(cluster: Option<Arc<Cluster>>) -> Self {
+        Self {
+            cluster,
+            ..Self::default()
+        }
+    }
+
+    /// The cluster that this is a part of.
+    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.cluster.as_ref()
+    }
+
     /// # Errors
     /// 403 when the user may not; what a store that does not answer gives.
     pub(crate) async fn check(&self, objects: &Objects, user: &User, action: &Action) -> Result<(), Refusal> {
@@ -50,9 +65,12 @@ impl Access {
     }
 
     /// Whether the user may.
-    pub(crate) async fn allows(&self, objects: &Objects, user: &User, action: &Action) -> Result<bool, Error> {
+    pub(crate) async fn allows(&self, objects: &Objects, user: &User, action: &Action) -> Result<bool, Refusal> {
         if user.is_in(MASTERS) || is_open(user, action) {
             return Ok(true);
+        }
+        if let Some(cluster) = &self.cluster {
+            return cluster.allows(user, action).await;
         }
         Ok(self.roles(objects).await?.allow(user, action))
     }
@@ -171,22 +189,14 @@ pub(crate) fn forbidden(user: &User, action: &Action) -> Refusal {
         );
         return Refusal::new(403, "Forbidden", message);
     }
-    let mut resource = action.resource.clone();
-    if !action.group.is_empty() {
-        resource = format!("{resource}.{}", action.group);
-    }
-    let name = if action.name.is_empty() {
-        String::new()
-    } else {
-        format!(" \"{}\"", action.name)
-    };
     let place = if action.namespace.is_empty() {
         "at the cluster scope".to_owned()
     } else {
         format!("in the namespace \"{}\"", action.namespace)
     };
     let message = format!(
-        "{resource}{name} is forbidden: User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {place}",
+        "{} is forbidden: User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {place}",
+        action.whole_name(),
         user.name,
         action.verb,
         action.whole_resource(),

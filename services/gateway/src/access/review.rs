@@ -112,7 +112,7 @@ pub(crate) async fn answer(
         "SelfSubjectReview" => json!({"userInfo": told(user)}),
         _ => {
             let token = spec.get("token").and_then(Value::as_str).unwrap_or_default();
-            match super::authenticate::of_token(app, token.as_bytes()) {
+            match super::authenticate::of_token(app, token.as_bytes()).await? {
                 Some(user) => json!({"authenticated": true, "user": told(&user), "audiences": spec.get("audiences")}),
                 None => json!({"authenticated": false, "user": {}, "error": "the token is not known or over"}),
             }
@@ -167,8 +167,8 @@ fn subject(spec: &Value) -> Result<User, Refusal> {
     }
     Ok(User {
         name: name.to_owned(),
-        uid: String::new(),
         groups,
+        ..User::default()
     })
 }
 

@@ -1,5 +1,7 @@
 //! A user, as Kubernetes knows one: a name and groups.
 
+use std::collections::BTreeMap;
+
 /// Group of everybody who proved who they are.
 pub(crate) const AUTHENTICATED: &str = "system:authenticated";
 /// Group of everybody else.
@@ -10,11 +12,13 @@ pub(crate) const MASTERS: &str = "system:masters";
 pub(crate) const ANONYMOUS: &str = "system:anonymous";
 
 /// Somebody who asks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) uid: String,
     pub(crate) groups: Vec<String>,
+    /// What else who vouches for it says, such as scopes.
+    pub(crate) extra: BTreeMap<String, Vec<String>>,
 }
 
 impl User {
@@ -26,8 +30,8 @@ impl User {
         }
         Self {
             name: name.to_owned(),
-            uid: String::new(),
             groups,
+            ..Self::default()
         }
     }
 
@@ -40,8 +44,8 @@ impl User {
     pub(crate) fn anonymous() -> Self {
         Self {
             name: ANONYMOUS.to_owned(),
-            uid: String::new(),
             groups: vec![UNAUTHENTICATED.to_owned()],
+            ..Self::default()
         }
     }
 

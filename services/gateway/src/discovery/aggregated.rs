@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 use serde_json::{Value, json};
 
-use super::{Entry, Part, entries, group_names, versions};
+use super::{Entry, Offer, Part, entries, group_names, versions};
 
 /// The forms of the answer, the ones clients prefer first.
 const VERSIONS: [&str; 2] = ["v2", "v2beta1"];
@@ -49,18 +49,18 @@ impl Aggregated {
 }
 
 /// All groups with their resources; or the core group alone.
-pub(crate) fn aggregated(form: Aggregated, core: bool) -> Value {
-    let names = if core { vec![""] } else { group_names() };
-    let items: Vec<Value> = names.into_iter().map(group).collect();
+pub(crate) fn aggregated(form: Aggregated, core: bool, offer: Offer) -> Value {
+    let names = if core { vec![""] } else { group_names(offer) };
+    let items: Vec<Value> = names.into_iter().map(|name| group(name, offer)).collect();
     json!({
         "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{}", form.version),
         "metadata": {}, "items": items,
     })
 }
 
-fn group(name: &str) -> Value {
+fn group(name: &str, offer: Offer) -> Value {
     let version = |version: &&str| {
-        let resources: Vec<Value> = entries(name, version)
+        let resources: Vec<Value> = entries(name, version, offer)
             .iter()
             .map(|entry| resource(name, version, entry))
             .collect();

@@ -11,13 +11,13 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::tls::Vouchers;
+use super::tls::Acceptor;
 use crate::access::{User, certificate};
+use crate::cluster::RemoteHeaders;
 
 /// How long a client may take to agree on encryption.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -45,12 +45,23 @@ pub(super) struct Limited {
 pub(crate) struct Peer {
     /// The user its certificate names, which a known authority signed.
     pub(crate) user: Option<Arc<User>>,
-    /// The name of a proxy that says who asks, by a certificate its authority signed.
-    pub(crate) proxy: Option<Arc<User>>,
+    /// A proxy that says who asks, by a certificate its authority signed.
+    pub(crate) proxy: Option<Arc<Proxy>>,
 }
 
-/// What agrees on encryption, and what knows whose certificate was shown.
-type Acceptor = (TlsAcceptor, Arc<Vouchers>);
+/// A proxy, such as kube-apiserver for the APIs it passes requests on to.
+#[derive(Clone, Debug)]
+pub(crate) struct Proxy {
+    /// Whom its certificate names.
+    pub(crate) user: User,
+    /// Names it may have; empty: any.
+    pub(crate) names: Vec<String>,
+    /// Where it says who asks.
+    pub(crate) headers: RemoteHeaders,
+}
+
+/// How connections are encrypted from now on.
+pub(super) type Acceptors = watch::Receiver<Acceptor>;
 
 /// A connection and the slot it holds.
 pub(super) struct Connection {
@@ -68,13 +79,13 @@ impl Limited {
         listener: TcpListener,
         address: SocketAddr,
         connections: usize,
-        acceptor: Option<Acceptor>,
+        acceptors: Option<Acceptors>,
     ) -> Self {
         let (sender, ready) = mpsc::channel(READY);
         Self {
             ready,
             address,
-            accepting: tokio::spawn(accept_all(listener, connections, acceptor, sender)),
+            accepting: tokio::spawn(accept_all(listener, connections, acceptors, sender)),
         }
     }
 }
@@ -114,7 +125,7 @@ impl Connected<IncomingStream<'_, Limited>> for Peer {
 async fn accept_all(
     listener: TcpListener,
     connections: usize,
-    acceptor: Option<Acceptor>,
+    acceptors: Option<Acceptors>,
     sender: mpsc::Sender<(Connection, Peer)>,
 ) {
     let slots = Arc::new(Semaphore::new(connections));
@@ -134,7 +145,8 @@ async fn accept_all(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "A connection does not send at once.");
         }
-        let (acceptor, sender) = (acceptor.clone(), sender.clone());
+        let acceptor = acceptors.as_ref().map(|acceptors| acceptors.borrow().clone());
+        let sender = sender.clone();
         tokio::spawn(async move {
             let agreed = tokio::time::timeout(HANDSHAKE_LIMIT, agree(stream, acceptor)).await;
             if let Ok(Some((stream, peer))) = agreed {
@@ -164,18 +176,15 @@ async fn agree(mut stream: TcpStream, acceptor: Option<Acceptor>) -> Option<(Str
         }
     };
     let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let named = shown.first().and_then(|own| certificate::user(own)).map(Arc::new);
-    let peer = match named {
-        Some(named) if vouchers.is_proxy(shown) => Peer {
-            user: None,
-            proxy: Some(named),
-        },
-        Some(named) if vouchers.is_client(shown) => Peer {
-            user: Some(named),
-            proxy: None,
-        },
-        _ => Peer::default(),
-    };
+    let named = shown.first().and_then(|own| certificate::user(own));
+    let proxy = named
+        .as_ref()
+        .and_then(|named| vouchers.proxy(shown, named))
+        .map(Arc::new);
+    let user = named
+        .filter(|_| proxy.is_none() && vouchers.is_client(shown))
+        .map(Arc::new);
+    let peer = Peer { user, proxy };
     Some((Stream::Encrypted(Box::new(stream)), peer))
 }
 

@@ -13,6 +13,9 @@ use rustls::{RootCertStore, ServerConfig};
 use tidemill_settings::Secret;
 use tokio_rustls::TlsAcceptor;
 
+use super::listener::Proxy;
+use crate::access::User;
+use crate::cluster::{RemoteHeaders, Trust};
 use crate::{Error, Settings};
 
 /// What the gateway shows its clients, and by whom theirs must be signed. All texts are PEM.
@@ -26,6 +29,8 @@ pub struct Tls {
     pub client_authorities: String,
     /// Who signs certificates of proxies that say who asks; empty: none is believed.
     pub proxy_authorities: String,
+    /// Who signed the server's certificate, for whoever has to be told; empty: they know.
+    pub authority: String,
 }
 
 impl Tls {
@@ -46,11 +51,23 @@ impl Tls {
             key: Secret::new(read("key", key)?),
             client_authorities: optional("client-authorities", &settings.client_authorities)?,
             proxy_authorities: optional("proxy-authorities", &settings.proxy_authorities)?,
+            authority: String::new(),
         }))
     }
 
-    /// What makes connections of streams, and what knows who is at their other end.
-    pub(super) fn acceptor(&self) -> Result<(TlsAcceptor, Arc<Vouchers>), Error> {
+    /// The same, and whom a cluster vouches for.
+    pub(super) fn with(&self, trust: &Trust) -> Self {
+        let both = |own: &str, trusted: &str| [own.trim(), trusted.trim()].join("\n").trim().to_owned();
+        Self {
+            client_authorities: both(&self.client_authorities, &trust.clients),
+            proxy_authorities: both(&self.proxy_authorities, &trust.proxies),
+            ..self.clone()
+        }
+    }
+
+    /// What makes connections of streams, and what knows who is at their other end. A proxy may have one of `names`
+    /// (if there are any) and says who asks in `headers`.
+    pub(super) fn acceptor(&self, names: &[String], headers: &RemoteHeaders) -> Result<Acceptor, Error> {
         let certificates = certificates("certificate", &self.certificates)?;
         let key = PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes())
             .map_err(|error| setting("key", format!("holds no private key in PEM: {error}")))?;
@@ -68,6 +85,8 @@ impl Tls {
         let vouchers = Vouchers {
             clients: verifier("client-authorities", of_clients, &provider)?,
             proxies: verifier("proxy-authorities", of_proxies, &provider)?,
+            names: names.to_vec(),
+            headers: headers.clone(),
         };
         let mut config = builder
             .with_single_cert(certificates, key)
@@ -81,7 +100,14 @@ impl Tls {
 pub(super) struct Vouchers {
     clients: Option<Arc<dyn ClientCertVerifier>>,
     proxies: Option<Arc<dyn ClientCertVerifier>>,
+    /// Names a proxy may have; empty: any.
+    names: Vec<String>,
+    /// Where it says who asks.
+    headers: RemoteHeaders,
 }
+
+/// What agrees on encryption, and what knows whose certificate was shown.
+pub(super) type Acceptor = (TlsAcceptor, Arc<Vouchers>);
 
 impl Vouchers {
     /// Whether it is a client's.
@@ -89,9 +115,13 @@ impl Vouchers {
         vouches(self.clients.as_ref(), shown)
     }
 
-    /// Whether it is a proxy's.
-    pub(super) fn is_proxy(&self, shown: &[CertificateDer<'_>]) -> bool {
-        vouches(self.proxies.as_ref(), shown)
+    /// The proxy it is of, if it is one's; `user` is whom it names.
+    pub(super) fn proxy(&self, shown: &[CertificateDer<'_>], user: &User) -> Option<Proxy> {
+        vouches(self.proxies.as_ref(), shown).then(|| Proxy {
+            user: user.clone(),
+            names: self.names.clone(),
+            headers: self.headers.clone(),
+        })
     }
 }
 

@@ -15,6 +15,9 @@ pub(super) struct Column {
 
 /// The columns of a kind, those of Tekton for its kinds.
 pub(super) fn of(kind: &Kind) -> Vec<Column> {
+    if (kind.group, kind.kind) == ("", "Event") {
+        return event().into();
+    }
     let mut columns = vec![column("Name", "Name of the object.", |object, _| {
         text(object, "/metadata/name")
     })];
@@ -29,12 +32,37 @@ pub(super) fn of(kind: &Kind) -> Vec<Column> {
                 count(object, &["/data"])
             }));
         }
+        ("", "ServiceAccount") => columns.push(column("Secrets", "Number of secrets it may mount.", |object, _| {
+            let secrets = object.pointer("/secrets").and_then(Value::as_array);
+            json!(secrets.map_or(0, Vec::len).to_string())
+        })),
+        ("", "PersistentVolumeClaim") => columns.extend(claim()),
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
+            columns.push(column("Role", "What is granted.", |object, _| {
+                let part = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+                json!(format!("{}/{}", part("/roleRef/kind"), part("/roleRef/name")))
+            }));
+        }
+        ("rbac.authorization.k8s.io", "Role" | "ClusterRole") | ("", "LimitRange") => {
+            columns.push(column("Created At", "When it was created.", |object, _| {
+                text(object, "/metadata/creationTimestamp")
+            }));
+        }
         ("", "ConfigMap") => columns.push(column("Data", "Number of values.", |object, _| {
             count(object, &["/data", "/binaryData"])
         })),
         _ => {}
     }
-    if !matches!(kind.kind, "PipelineRun" | "TaskRun" | "CustomRun" | "EventListener") {
+    let ageless = [
+        "PipelineRun",
+        "TaskRun",
+        "CustomRun",
+        "EventListener",
+        "Role",
+        "ClusterRole",
+        "LimitRange",
+    ];
+    if !ageless.contains(&kind.kind) {
         columns.push(column("Age", "Time since its creation.", |object, now| {
             age(object, "/metadata/creationTimestamp", now)
         }));
@@ -91,6 +119,56 @@ fn pod() -> [Column; 3] {
         }),
         column("Restarts", "Always 0: steps are not restarted.", |_, _| json!("0")),
     ]
+}
+
+fn event() -> [Column; 5] {
+    [
+        column("Last Seen", "Time since it happened last.", |object, now| {
+            age(object, "/lastTimestamp", now)
+        }),
+        column("Type", "Normal or a warning.", |object, _| text(object, "/type")),
+        column("Reason", "What happened.", |object, _| text(object, "/reason")),
+        column("Object", "To what.", |object, _| {
+            let part = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let kind = part("/involvedObject/kind").to_lowercase();
+            json!(format!("{kind}/{}", part("/involvedObject/name")))
+        }),
+        column("Message", "More of it.", |object, _| text(object, "/message")),
+    ]
+}
+
+fn claim() -> [Column; 5] {
+    [
+        column("Status", "Phase.", |object, _| text(object, "/status/phase")),
+        column("Volume", "What it is bound to.", |object, _| {
+            text(object, "/spec/volumeName")
+        }),
+        column("Capacity", "What it has.", |object, _| {
+            text(object, "/status/capacity/storage")
+        }),
+        column("Access Modes", "How it may be mounted.", |object, _| {
+            let modes = object
+                .pointer("/status/accessModes")
+                .or_else(|| object.pointer("/spec/accessModes"));
+            let modes = modes.and_then(Value::as_array).into_iter().flatten();
+            let short: Vec<&str> = modes.filter_map(Value::as_str).map(access_mode).collect();
+            json!(short.join(","))
+        }),
+        column("StorageClass", "Who provides it.", |object, _| {
+            text(object, "/spec/storageClassName")
+        }),
+    ]
+}
+
+/// As Kubernetes shortens it.
+fn access_mode(mode: &str) -> &str {
+    match mode {
+        "ReadWriteOnce" => "RWO",
+        "ReadOnlyMany" => "ROX",
+        "ReadWriteMany" => "RWX",
+        "ReadWriteOncePod" => "RWOP",
+        other => other,
+    }
 }
 
 fn column(name: &'static str, description: &'static str, cell: fn(&Value, Timestamp) -> Value) -> Column {

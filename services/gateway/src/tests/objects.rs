@@ -138,7 +138,9 @@ async fn requests_that_make_no_sense_are_refused() {
         ("POST", &one, json(config("a", "1")), 405),
         ("PUT", &one, json(config("b", "1")), 400),
         ("PUT", CONFIGS, json(config("a", "1")), 405),
-        ("PATCH", &one, Some(("application/apply-patch+yaml", json!({}))), 415),
+        ("PATCH", &one, Some(("application/strange-patch", json!({}))), 415),
+        // Who applies has to say who it is.
+        ("PATCH", &one, Some(("application/apply-patch+yaml", json!({}))), 400),
         (
             "PATCH",
             &one,

@@ -22,7 +22,7 @@ async fn ask_all(world: &World, expected: u16) {
 }
 
 fn world(bus: Bus, objects: Objects) -> World {
-    let app = Arc::new(App::new(settings(), bus.clone(), objects.clone()));
+    let app = Arc::new(App::new(settings(), bus.clone(), objects.clone(), None));
     World { app, bus, objects }
 }
 

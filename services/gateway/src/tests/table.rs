@@ -67,3 +67,65 @@ async fn runs_are_printed_as_tekton_prints_them() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn core_kinds_are_printed_as_kubernetes_prints_them() {
+    let world = World::new().await;
+    let roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    let claims = "/api/v1/namespaces/default/persistentvolumeclaims";
+    let account = json!({"metadata": {"name": "robot"}, "secrets": [{"name": "a"}, {"name": "b"}]});
+    let claim = json!({"metadata": {"name": "claim"}, "spec": {
+        "accessModes": ["ReadWriteOnce", "ReadOnlyMany"], "storageClassName": "fast",
+        "resources": {"requests": {"storage": "1Gi"}},
+    }});
+    let binding = json!({
+        "metadata": {"name": "binding"}, "subjects": [],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+    });
+    world.post(accounts, account).await;
+    world.post(claims, claim).await;
+    world
+        .post(
+            &format!("{roles}/roles"),
+            json!({"metadata": {"name": "reader"}, "rules": []}),
+        )
+        .await;
+    world.post(&format!("{roles}/rolebindings"), binding).await;
+    for (path, titles, cells) in [
+        (
+            format!("{accounts}/robot"),
+            vec!["Name", "Secrets", "Age"],
+            json!(["robot", "2", "0s"]),
+        ),
+        (
+            format!("{claims}/claim"),
+            vec![
+                "Name",
+                "Status",
+                "Volume",
+                "Capacity",
+                "Access Modes",
+                "StorageClass",
+                "Age",
+            ],
+            json!(["claim", "", "", "", "RWO,ROX", "fast", "0s"]),
+        ),
+        (
+            format!("{roles}/rolebindings/binding"),
+            vec!["Name", "Role", "Age"],
+            json!(["binding", "Role/reader", "0s"]),
+        ),
+    ] {
+        let table = world.table(&path).await.body;
+        let columns = table["columnDefinitions"].as_array().unwrap();
+        let names: Vec<&str> = columns.iter().map(|column| column["name"].as_str().unwrap()).collect();
+        assert_eq!((names, &table["rows"][0]["cells"]), (titles, &cells), "{path}");
+    }
+    let role = world.table(&format!("{roles}/roles/reader")).await.body;
+    assert_eq!(role["columnDefinitions"][1]["name"], "Created At");
+    assert_eq!(
+        role["rows"][0]["cells"][1],
+        role["rows"][0]["object"]["metadata"]["creationTimestamp"]
+    );
+}

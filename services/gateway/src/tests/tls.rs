@@ -39,6 +39,7 @@ fn server(issuer: &Issuer) -> Tls {
         key: Secret::new(pem("PRIVATE KEY", key.serialized_der())),
         client_authorities: pem("CERTIFICATE", issuer.der()),
         proxy_authorities: String::new(),
+        authority: String::new(),
     }
 }
 

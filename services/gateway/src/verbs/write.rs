@@ -3,11 +3,11 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
-use tidemill_objects::{DeleteOptions, Propagation, WriteOptions, Written};
+use tidemill_objects::{DeleteOptions, Key, Part, Propagation, WriteOptions, Written};
 use tidemill_resources::Object;
 
 use super::Call;
-use crate::access;
+use crate::access::{self, Action};
 use crate::body::Content;
 use crate::query::Validation;
 use crate::render::{ListHead, warned};
@@ -19,8 +19,14 @@ impl Call<'_> {
         if self.target.kind.namespaced && self.target.namespace.is_none() {
             return Err(Refusal::method());
         }
-        let object = content.object(&self.target)?;
+        let mut object = content.object(&self.target)?;
+        if let Some(traceparent) = &self.traceparent {
+            traceparent.mark(&mut object);
+        }
         self.check_grant(&object).await?;
+        if let Some(cluster) = self.app.access.cluster() {
+            cluster.check_namespace(&self.action).await?;
+        }
         let written = self.app.objects.create_with(object, self.write_options()?).await?;
         self.written(StatusCode::CREATED, written)
     }
@@ -42,6 +48,9 @@ impl Call<'_> {
     pub(crate) async fn patch(&self, content: &Content) -> Result<Response, Refusal> {
         let part = self.part()?;
         let key = self.target.key().ok_or_else(Refusal::method)?;
+        if content.is_applied() {
+            return self.apply(content, &key, part).await;
+        }
         let patch = content.patch(self.target.kind)?;
         if self.action.group == access::RBAC_GROUP {
             // What comes out of the patch counts, so it is tried first.
@@ -58,6 +67,37 @@ impl Call<'_> {
             .patch(&key, &patch, part, self.write_options()?)
             .await?;
         self.written(StatusCode::OK, written)
+    }
+
+    /// What a manager says of an object. What is not there is created, by who may.
+    async fn apply(&self, content: &Content, key: &Key, part: Part) -> Result<Response, Refusal> {
+        let app = self.app;
+        let config = content.applied(&self.target)?;
+        let (force, mut options) = (self.parameters.flag("force")?, self.write_options()?);
+        if self.parameters.text("fieldManager").is_empty() {
+            // It has to be said.
+            options.manager = String::new();
+        }
+        if app.objects.get(key).await?.is_none() {
+            let create = Action {
+                verb: "create".to_owned(),
+                ..self.action.clone()
+            };
+            app.access.check(&app.objects, &self.user, &create).await?;
+            if let Some(cluster) = app.access.cluster() {
+                cluster.check_namespace(&create).await?;
+            }
+        }
+        if self.action.group == access::RBAC_GROUP {
+            let dry = WriteOptions {
+                dry_run: true,
+                ..options.clone()
+            };
+            let (tried, _) = app.objects.apply(key, config.clone(), part, force, &dry).await?;
+            self.check_grant(&tried.object.to_value()).await?;
+        }
+        let (written, created) = app.objects.apply(key, config, part, force, &options).await?;
+        self.written(if created { StatusCode::CREATED } else { StatusCode::OK }, written)
     }
 
     /// Deletes an object; the answer is the object while finalizers are waited for.

@@ -26,7 +26,7 @@ pub(crate) async fn decided(app: &App, summary: &Summary, outcome: &Outcome) -> 
         let event = event(summary, outcome, &token, state, verdict);
         let token = format!("{}-{token}", summary.id);
         let subject = subject::cloud_event(&summary.namespace, KIND, &summary.listener_uid, &token);
-        publish(app, subject, &event).await?;
+        publish(app, subject, &event, None).await?;
     }
     Ok(())
 }

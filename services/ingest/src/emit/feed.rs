@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidemill_bus::ConsumerSpec;
 use tidemill_messages::cloud_event::CloudEvent;
+use tidemill_messages::envelope::TRACEPARENT;
 use tidemill_objects::Key;
 use tidemill_resources::Kind;
 use tidemill_telemetry::Chain;
@@ -59,7 +60,7 @@ pub(crate) async fn feed(app: &App, feed: &Feed) -> Result<(), Error> {
         for delivery in consumer.next_batch(BATCH_MAX).await? {
             let fed = until_done(&app.stopping, || async {
                 match read(app, &delivery.message).await? {
-                    Some(event) => one(app, feed, &event).await,
+                    Some(event) => one(app, feed, &event, delivery.message.header(TRACEPARENT)).await,
                     None => Ok(()),
                 }
             });
@@ -76,7 +77,8 @@ pub(crate) async fn feed(app: &App, feed: &Feed) -> Result<(), Error> {
     }
 }
 
-async fn one(app: &App, feed: &Feed, event: &CloudEvent) -> Result<(), Error> {
+/// Feeds one event, as part of the trace of what happened.
+async fn one(app: &App, feed: &Feed, event: &CloudEvent, traceparent: Option<&str>) -> Result<(), Error> {
     if event.hops >= HOPS_MAX {
         let (id, listener) = (&event.id, &feed.listener);
         tracing::warn!(
@@ -103,7 +105,7 @@ async fn one(app: &App, feed: &Feed, event: &CloudEvent) -> Result<(), Error> {
         namespace: feed.namespace.clone(),
         listener: feed.listener.clone(),
     };
-    store::keep(app, &address, &listener, &request, &event.id, "", None).await?;
+    store::keep(app, &address, &listener, &request, &event.id, "", traceparent).await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tidemill_bus::Stored;
 use tidemill_messages::cloud_event::CloudEvent;
+use tidemill_messages::release::CLOUD_EVENT_TYPE;
 use tidemill_messages::{ReleaseEvent, decode, envelope};
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ pub(super) fn event(stored: &Stored, payload: &Bytes) -> Result<CloudEvent, Erro
             "/namespaces/{}/releases/{}",
             release.release.namespace, release.release.name
         ),
-        kind: format!("dev.tidemill.release.{status}.v1"),
+        kind: format!("{CLOUD_EVENT_TYPE}.{status}.v1"),
         subject: release.release.name,
         time: release.at,
         data: decode(&stored.subject, payload)?,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_bus::{Consumer, ConsumerSpec, Delivery, Stored, blob};
+use tidemill_messages::envelope::TRACEPARENT;
 use tidemill_messages::stream::OBJECTS;
 use tidemill_messages::subject;
 use tidemill_resources::Object;
@@ -122,12 +123,14 @@ async fn tell_one(app: &App, stored: &Stored, told: &HashSet<String>) -> Result<
     let Some((kind, _)) = states::kind(&object) else {
         return Ok(Vec::new());
     };
+    let context = object.rest.get("status");
+    let context = context.and_then(|status| status["spanContext"][TRACEPARENT].as_str());
     let uid = object.metadata.uid.clone().unwrap_or_default();
     let mut subjects = Vec::new();
     for state in states::states(&object) {
         let subject = subject::cloud_event(object.namespace(), kind, &uid, &state.token);
         if !told.contains(&subject) {
-            publish(app, subject.clone(), &state.event).await?;
+            publish(app, subject.clone(), &state.event, context).await?;
             subjects.push(subject);
         }
     }

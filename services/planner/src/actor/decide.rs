@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use tidemill_engine::Record;
 use tidemill_messages::stream::RUNS;
 use tidemill_messages::subject;
 use tidemill_objects::Key;
-use tidemill_telemetry::{Chain, Traceparent};
+use tidemill_telemetry::Chain;
+use tidemill_telemetry::metrics::catalogue::DISPATCH;
+use tokio::time::Instant;
 
 use super::hear::{Told, task_of};
 use super::{Actor, Input};
@@ -13,7 +16,7 @@ use crate::Error;
 use crate::journal::{Appended, Log};
 use crate::outbox::Outbox;
 use crate::receipt::Receipt;
-use crate::record::Record;
+use crate::record;
 
 /// How often a decision is computed anew because another planner was first.
 const DECISION_TRIES: u32 = 32;
@@ -28,14 +31,18 @@ pub(super) struct Decided {
     pub(super) known: Vec<Option<String>>,
     pub(super) remains: Option<Key>,
     pub(super) examine: bool,
+    /// Facts came of which the decision is stored; what shows it may not be.
+    pub(super) confirmed: bool,
 }
 
 impl Actor {
     /// Takes the inputs as far as the next decision may follow; what is left are jobs beside it.
     pub(super) async fn handle(&mut self, inputs: Vec<Input>) {
         let mut told = Told::default();
+        let begun = Instant::now();
         match self.answer(inputs, &mut told).await {
             Ok(decided) => {
+                DISPATCH.plain().observe(begun.elapsed());
                 let receipt = Receipt::new(told.kept);
                 self.follow(decided, receipt).await;
             }
@@ -68,6 +75,7 @@ impl Actor {
             known,
             remains: told.remains.take(),
             examine: told.examine,
+            confirmed: told.confirmed,
         })
     }
 
@@ -103,6 +111,9 @@ impl Actor {
     /// Steps through what was told, stores one record for all of it, and performs its effects.
     /// Also gives what the known facts were about.
     async fn decide(&mut self, told: &Told) -> Result<(Option<Outbox>, Vec<Option<String>>), Error> {
+        if told.facts.is_empty() && told.confirmed {
+            return Ok((None, Vec::new()));
+        }
         let planner = self.planner.clone();
         let mut before = None;
         for _ in 0..DECISION_TRIES {
@@ -114,7 +125,7 @@ impl Actor {
                 let (sequence, number) = (log.sequence, log.number);
                 if number == 0 {
                     self.log = None;
-                } else if !self.is_current(sequence).await? {
+                } else if !told.is_hearsay() && !self.is_current(sequence).await? {
                     self.log = None;
                     before = Some(self.ensure_log().await?);
                     continue;
@@ -130,6 +141,8 @@ impl Actor {
                     planner.pass("planner.decision-stored").await;
                     planner.perform(&self.run_uid, &outbox).await?;
                     planner.pass("planner.effects-published").await;
+                    self.heard.extend(told.heard());
+                    crate::metrics::count(&log.state, &draft.record.changes);
                     return Ok((Some(merge(before.unwrap_or_default(), outbox)), known));
                 }
                 Appended::Lost => {
@@ -148,8 +161,7 @@ impl Actor {
 
 /// Steps each fact; those that change nothing are known.
 fn step_all(log: &mut Log, told: &Told, limits: &tidemill_engine::Limits) -> (Record, Vec<Option<String>>) {
-    let traceparent = told.traceparent.unwrap_or_else(Traceparent::root);
-    let mut record = Record::template(log.number + 1, traceparent.to_string());
+    let mut record = record::template(log.number + 1);
     let mut known = Vec::new();
     for telling in &told.facts {
         match tidemill_engine::step(&mut log.state, &telling.fact, limits) {
@@ -164,6 +176,7 @@ fn step_all(log: &mut Log, told: &Told, limits: &tidemill_engine::Limits) -> (Re
             }
         }
     }
+    record.traceparent = tidemill_engine::trace::run_context(&log.state).to_string();
     (record, known)
 }
 

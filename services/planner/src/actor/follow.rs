@@ -10,7 +10,7 @@ use tidemill_telemetry::Chain;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-use super::decide::Decided;
+use super::decide::{Decided, FAULT_PAUSE};
 use super::{Actor, Job};
 use crate::Error;
 use crate::facts::run_key;
@@ -28,10 +28,12 @@ impl Actor {
     pub(super) async fn follow(&mut self, decided: Decided, receipt: Receipt) {
         let Decided { outbox, known, .. } = &decided;
         let mut urgent = self.note_known(known);
+        urgent |= decided.confirmed && (self.projecting || !self.waiting.is_empty());
         for (task, last) in &outbox.projections {
             *self.dirty.entry(task.clone()).or_default() |= last;
             urgent |= last;
         }
+        self.complete();
         self.start_jobs(&decided, &receipt);
         if !self.dirty.is_empty() {
             let coalesced = Instant::now() + self.coalesce();
@@ -43,6 +45,18 @@ impl Actor {
             self.settle_at.get_or_insert(settled);
         }
         receipt.done(&self.planner).await;
+    }
+
+    /// A run that is shown as over has no task that is not. A planner before us may have died before it
+    /// wrote what it knew of tasks, and those facts come again only later.
+    fn complete(&mut self) {
+        let Some(log) = self.log.as_ref().filter(|log| self.inherited && log.state.is_over()) else {
+            return;
+        };
+        if self.dirty.contains_key(&None) {
+            let tasks = tidemill_engine::task_keys(&log.state);
+            self.dirty.extend(tasks.map(|task| (Some(task.to_owned()), true)));
+        }
     }
 
     /// How long status that changes no more waits: a run's last does not, what comes between two tasks
@@ -179,6 +193,7 @@ impl Actor {
             return;
         }
         let writes = self.planner.writes(&log.state, &due);
+        self.writing = due;
         let receipts = std::mem::take(&mut self.waiting);
         let close = log.state.is_over() && !self.closed;
         self.closed |= close;
@@ -205,7 +220,10 @@ impl Actor {
             self.purging = false;
         }
         match ended {
-            Ok((Job::Project, Ok(()))) => self.projecting = false,
+            Ok((Job::Project, Ok(()))) => {
+                self.projecting = false;
+                self.writing.clear();
+            }
             Ok((Job::Purge, Ok(()))) => self.forget(),
             Ok((_, Ok(()) | Err(Error::Stopping))) => {}
             Ok((job, Err(error))) => {
@@ -225,15 +243,24 @@ impl Actor {
         self.log = None;
         self.dirty.clear();
         self.waiting.clear();
+        self.writing.clear();
+        self.heard.clear();
         self.flush_at = None;
     }
 
-    /// A job failed: its facts come again, are known then, and what they ask for is done once more.
+    /// A job failed: its facts come again, are known then, and what they ask for is done once more. What
+    /// was heard does not come again: its status is written again in any case.
     fn distrust(&mut self, projection: bool) {
         self.inherited = true;
         self.closed = false;
         if projection {
             self.projecting = false;
+            for (task, last) in std::mem::take(&mut self.writing) {
+                *self.dirty.entry(task).or_default() |= last;
+            }
+            if !self.dirty.is_empty() {
+                self.settle_at = Some(Instant::now() + FAULT_PAUSE);
+            }
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use tidemill_bus::Stored;
 use tidemill_engine::{Fact, RunObject};
-use tidemill_messages::envelope::TRACEPARENT;
 use tidemill_messages::stream::{FACTS, TIMERS};
 use tidemill_objects::Key;
-use tidemill_telemetry::{Chain, Traceparent};
+use tidemill_telemetry::Chain;
 
 use super::decide::FAULT_PAUSE;
 use super::{Actor, Input};
@@ -25,13 +24,16 @@ pub(super) struct Told {
     /// The run is being deleted and has no log: nothing but its remains is left.
     pub(super) remains: Option<Key>,
     pub(super) examine: bool,
-    pub(super) traceparent: Option<Traceparent>,
+    /// A fact came that was decided on when it was heard: it is done with that decision.
+    pub(super) confirmed: bool,
 }
 
 pub(super) struct Telling {
     pub(super) fact: Fact,
     /// In stream `facts`; 0 = none.
     pub(super) sequence: u64,
+    /// It is not stored yet, as far as is known.
+    pub(super) is_heard: bool,
 }
 
 impl Actor {
@@ -56,6 +58,14 @@ impl Actor {
                     self.note(meaning, &stored, told).await?;
                 }
             }
+            Input::Heard(hint) => {
+                if let Ok(Meaning::Engine(fact)) = self.planner.understand(&hint).await
+                    && self.log.is_some()
+                    && ended_of(&fact).is_some()
+                {
+                    told.hear(fact);
+                }
+            }
             Input::Due(kept) => {
                 let message = &kept.delivery().message;
                 if self.log.is_none() {
@@ -75,9 +85,11 @@ impl Actor {
 
     /// Decides what to do with a fact, given whether the run has a log (P3).
     async fn note(&mut self, meaning: Meaning, stored: &Stored, told: &mut Told) -> Result<(), Error> {
-        told.trace(stored);
         let at = self.planner.bus.now();
         match meaning {
+            Meaning::Engine(fact) if ended_of(&fact).is_some_and(|attempt| self.heard.remove(&attempt)) => {
+                told.confirmed = true;
+            }
             Meaning::Engine(fact) if self.log.is_some() => told.add(fact, stored.sequence),
             // The run is gone, or never was: nobody will answer this.
             Meaning::Engine(_) => {
@@ -107,24 +119,48 @@ impl Actor {
 
 impl Told {
     fn add(&mut self, fact: Fact, sequence: u64) {
-        self.facts.push(Telling { fact, sequence });
+        self.facts.push(Telling {
+            fact,
+            sequence,
+            is_heard: false,
+        });
     }
 
-    fn trace(&mut self, stored: &Stored) {
-        if self.traceparent.is_none()
-            && let Some(parent) = stored.header(TRACEPARENT)
-        {
-            self.traceparent = Some(Traceparent::continued(Some(parent)));
-        }
+    fn hear(&mut self, fact: Fact) {
+        self.facts.push(Telling {
+            fact,
+            sequence: 0,
+            is_heard: true,
+        });
+    }
+
+    /// Nothing of it is lost when it is dropped: all of it comes again.
+    pub(super) fn is_hearsay(&self) -> bool {
+        self.facts.iter().all(|telling| telling.is_heard)
+    }
+
+    /// Attempts whose end was heard.
+    pub(super) fn heard(&self) -> impl Iterator<Item = (String, u32)> {
+        let heard = self.facts.iter().filter(|telling| telling.is_heard);
+        heard.filter_map(|telling| ended_of(&telling.fact))
+    }
+}
+
+/// Task and number of the attempt whose end a fact tells.
+fn ended_of(fact: &Fact) -> Option<(String, u32)> {
+    match fact {
+        Fact::AttemptFinished { task, attempt, .. } => Some((task.clone(), *attempt)),
+        _ => None,
     }
 }
 
 /// Whose status a fact is about.
 pub(super) fn task_of(fact: &Fact) -> Option<String> {
     match fact {
-        Fact::AttemptStarted { task, .. } | Fact::AttemptFinished { task, .. } | Fact::AttemptReturned { task, .. } => {
-            Some(task.clone())
-        }
+        Fact::AttemptStarted { task, .. }
+        | Fact::AttemptFinished { task, .. }
+        | Fact::AttemptWaits { task, .. }
+        | Fact::AttemptReturned { task, .. } => Some(task.clone()),
         _ => None,
     }
 }

@@ -50,11 +50,7 @@ async fn what_runs_is_told_to_end() {
     let planner = world.planner();
     world.fake.play("first", Play::Hold);
     let uid = world.start("running", diamond()).await;
-    world
-        .until("first runs", async || {
-            world.fake.executed().contains_key("first/0").then_some(())
-        })
-        .await;
+    world.until_executed("first/0").await;
     let attempt = AttemptKey::new(uid.clone(), "first", 0);
     let claim = world
         .bus

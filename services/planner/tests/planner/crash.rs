@@ -31,9 +31,23 @@ async fn killed_at(place: u64, world: &World, name: &str, uid: &str) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_survives_a_kill_at_every_place() {
+    killed_everywhere(World::new).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_runner_gives_no_hints_survives_it_too() {
+    killed_everywhere(async || {
+        let world = World::new().await;
+        world.fake.keep_silent();
+        world
+    })
+    .await;
+}
+
+async fn killed_everywhere(world: impl AsyncFn() -> World) {
     let mut visited = 0;
     for place in 1..PLACES_MAX {
-        let world = World::new().await.without_sweep();
+        let world = world().await.without_sweep();
         world.fake.play("left", Play::After(Duration::from_secs(1)));
         let uid = world.start("diamond", diamond()).await;
         let reached = killed_at(place, &world, "diamond", &uid).await;
@@ -45,6 +59,30 @@ async fn a_run_survives_a_kill_at_every_place() {
         visited = place;
     }
     assert!((20..PLACES_MAX - 1).contains(&visited), "{visited} places");
+}
+
+/// The facts that the dead planner held come again only after a while; the run may be over before.
+#[tokio::test(start_paused = true)]
+async fn a_planner_beside_the_killed_one_ends_no_run_before_its_tasks() {
+    let mut visited = 0;
+    for place in 1..PLACES_MAX {
+        let world = World::new().await.without_sweep();
+        world.fake.play("left", Play::After(Duration::from_millis(500)));
+        let probe = Probe::after(place);
+        // The one that joins last reads the facts; the other one waits.
+        let second = world.planner();
+        let first = world.probed(probe.clone());
+        let uid = world.start("diamond", diamond()).await;
+        world.ended("diamond").await;
+        world.audit("diamond", &uid).await;
+        second.stop().await;
+        drop(first.task);
+        if probe.reached().is_none() {
+            break;
+        }
+        visited = place;
+    }
+    assert!((10..PLACES_MAX - 1).contains(&visited), "{visited} places");
 }
 
 #[tokio::test(start_paused = true)]

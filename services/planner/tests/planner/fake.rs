@@ -33,6 +33,8 @@ pub(crate) enum Play {
     Hold,
     /// Claims it and is never heard of again.
     Die,
+    /// Says that it succeeded and dies before that is stored.
+    Say,
     /// Succeeds with a result of so many bytes.
     Result(usize),
 }
@@ -54,6 +56,7 @@ struct State {
     script: Script,
     executed: BTreeMap<String, u32>,
     running: BTreeSet<AttemptKey>,
+    is_silent: bool,
     refused: u32,
 }
 
@@ -89,6 +92,11 @@ impl Fake {
     /// How often it refused because the run was over or gone.
     pub(crate) fn refused(&self) -> u32 {
         self.inner.lock().refused
+    }
+
+    /// From now on it says no more how an attempt ended before that is stored.
+    pub(crate) fn keep_silent(&self) {
+        self.inner.lock().is_silent = true;
     }
 
     /// Forgets what it has executed, for the next run with the same tasks.
@@ -198,8 +206,9 @@ impl Inner {
         };
         self.changed.notify_waiters();
         let started = self.bus.now();
+        let is_stored = !matches!(play, Some(Play::Say));
         let (ending, result) = match play {
-            None => (Ending::Succeeded, 0),
+            None | Some(Play::Say) => (Ending::Succeeded, 0),
             Some(Play::After(pause)) => {
                 tokio::time::sleep(pause).await;
                 (Ending::Succeeded, 0)
@@ -209,7 +218,16 @@ impl Inner {
             Some(Play::Die) => std::future::pending().await,
             Some(Play::Result(bytes)) => (Ending::Succeeded, bytes),
         };
-        self.finish(key, started, ending, result).await;
+        let fact = self.finished(key, started, ending, result).await;
+        if !self.lock().is_silent {
+            let hint = Message::new(subject::ending_hint(&key.run_uid), fact.payload.clone());
+            drop(self.bus.notify(hint).await);
+            // As long as a write takes that is synced.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if is_stored {
+            self.put(fact).await;
+        }
     }
 
     async fn cancelled(&self, key: &AttemptKey) -> Ending {
@@ -223,7 +241,7 @@ impl Inner {
         }
     }
 
-    async fn finish(&self, key: &AttemptKey, started: Timestamp, ending: Ending, result: usize) {
+    async fn finished(&self, key: &AttemptKey, started: Timestamp, ending: Ending, result: usize) -> Message {
         let mut outcome = json!({
             "ending": ending,
             "startedAt": started,
@@ -245,10 +263,8 @@ impl Inner {
             },
         };
         let message = Message::new(subject.clone(), encode(&subject, &fact).expect("a fact")).expecting(0);
-        let message = self
-            .again(|| async { blob::attach(&self.bus, message.clone()).await.map_err(unwrap_bus) })
-            .await;
-        self.put(message).await;
+        self.again(|| async { blob::attach(&self.bus, message.clone()).await.map_err(unwrap_bus) })
+            .await
     }
 
     /// Publishes until it is stored, or something else is.

@@ -74,11 +74,7 @@ async fn an_outage_of_the_server_is_waited_out() {
     let planner = world.planner();
     world.fake.play("left", Play::After(Duration::from_secs(5)));
     let uid = world.start("diamond", diamond()).await;
-    world
-        .until("left runs", async || {
-            world.fake.executed().contains_key("left/0").then_some(())
-        })
-        .await;
+    world.until_executed("left/0").await;
     memory.set_reachable(false);
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert!(!planner.task.is_finished(), "the planner gave up");

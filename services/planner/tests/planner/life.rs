@@ -19,11 +19,7 @@ async fn a_planner_that_ends_in_good_order_leaves_the_rest_to_the_next() {
     let first = world.planner();
     world.fake.play("first", Play::After(Duration::from_secs(5)));
     let uid = world.start("handed-over", diamond()).await;
-    world
-        .until("first runs", async || {
-            world.fake.executed().contains_key("first/0").then_some(())
-        })
-        .await;
+    world.until_executed("first/0").await;
     first.stop().await;
     let second = world.planner();
     assert_eq!(world.ended("handed-over").await.1, "Succeeded");
@@ -37,11 +33,7 @@ async fn a_standby_takes_over_within_six_seconds() {
     let (first, second) = (world.planner(), world.planner());
     world.fake.play("first", Play::After(Duration::from_secs(5)));
     let uid = world.start("taken-over", diamond()).await;
-    world
-        .until("first runs", async || {
-            world.fake.executed().contains_key("first/0").then_some(())
-        })
-        .await;
+    world.until_executed("first/0").await;
     first.crash().await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let finished = world.now();

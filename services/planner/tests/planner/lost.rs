@@ -38,11 +38,7 @@ async fn an_attempt_is_given_up_when_its_runner_is_silent_for_too_long() {
     let planner = world.planner();
     world.fake.play("gone", Play::Die);
     let uid = world.start("gone", pipeline(vec![task("gone", &[])])).await;
-    world
-        .until("it runs", async || {
-            world.fake.executed().contains_key("gone/0").then_some(())
-        })
-        .await;
+    world.until_executed("gone/0").await;
     let started = world.now();
     // Alive for ten minutes: nothing is given up.
     for renewal in 0..200 {
@@ -72,11 +68,7 @@ async fn a_runner_is_not_lost_while_the_planner_was_cut_off() {
     let planner = world.planner();
     world.fake.play("gone", Play::Die);
     world.start("gone", pipeline(vec![task("gone", &[])])).await;
-    world
-        .until("it runs", async || {
-            world.fake.executed().contains_key("gone/0").then_some(())
-        })
-        .await;
+    world.until_executed("gone/0").await;
     memory.set_reachable(false);
     tokio::time::sleep(Duration::from_secs(3000)).await;
     memory.set_reachable(true);
@@ -95,11 +87,7 @@ async fn a_finished_fact_that_nobody_delivers_is_found() {
     let planner = world.planner();
     world.fake.play("only", Play::After(Duration::from_secs(30)));
     let uid = world.start("unheard", pipeline(vec![task("only", &[])])).await;
-    world
-        .until("it runs", async || {
-            world.fake.executed().contains_key("only/0").then_some(())
-        })
-        .await;
+    world.until_executed("only/0").await;
     planner.crash().await;
     let finished = subject::attempt_fact(&AttemptKey::new(uid.clone(), "only", 0), "finished");
     let fact = world

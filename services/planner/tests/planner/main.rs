@@ -6,6 +6,7 @@ mod cancel;
 mod crash;
 mod fake;
 mod faults;
+mod heard;
 mod intake;
 mod large;
 mod life;

@@ -66,11 +66,7 @@ async fn a_running_run_is_cancelled_then_goes() {
     let planner = world.planner();
     world.fake.play("first", Play::Hold);
     let uid = world.start("running", diamond()).await;
-    world
-        .until("first runs", async || {
-            world.fake.executed().contains_key("first/0").then_some(())
-        })
-        .await;
+    world.until_executed("first/0").await;
     delete(&world, "running").await;
     gone(&world, "running", &uid).await;
     planner.stop().await;
@@ -109,11 +105,7 @@ async fn a_deletion_survives_a_kill_at_every_place() {
         world.fake.play("first", Play::Hold);
         let uid = world.start("running", diamond()).await;
         let before = world.planner();
-        world
-            .until("first runs", async || {
-                world.fake.executed().contains_key("first/0").then_some(())
-            })
-            .await;
+        world.until_executed("first/0").await;
         log_a_line(&world, &uid).await;
         before.crash().await;
         delete(&world, "running").await;

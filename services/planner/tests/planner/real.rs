@@ -59,11 +59,7 @@ async fn another_planner_takes_over_from_one_that_died() {
     let (first, second) = (world.planner(), world.planner());
     world.fake.play("left", Play::After(Duration::from_millis(500)));
     let uid = world.start("diamond", diamond()).await;
-    world
-        .until("left runs", async || {
-            world.fake.executed().contains_key("left/0").then_some(())
-        })
-        .await;
+    world.until_executed("left/0").await;
     first.crash().await;
     assert_eq!(world.ended("diamond").await.1, "Succeeded");
     world.audit("diamond", &uid).await;
@@ -80,11 +76,7 @@ async fn a_killed_server_loses_nothing() {
     }
     let uid = world.start("diamond", diamond()).await;
     for name in ["first/0", "left/0"] {
-        world
-            .until("it runs", async || {
-                world.fake.executed().contains_key(name).then_some(())
-            })
-            .await;
+        world.until_executed(name).await;
         server.kill().expect("killed");
         server.restart().expect("restarted");
     }

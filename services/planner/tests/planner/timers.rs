@@ -16,11 +16,7 @@ fn slow() -> serde_json::Value {
 }
 
 async fn dispatched(world: &World) {
-    world
-        .until("slow runs", async || {
-            world.fake.executed().contains_key("slow/0").then_some(())
-        })
-        .await;
+    world.until_executed("slow/0").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -194,6 +194,14 @@ impl World {
         }
     }
 
+    /// Waits until the runner has begun this attempt, `task/number`.
+    pub(crate) async fn until_executed(&self, attempt: &str) {
+        self.until(attempt, async || {
+            self.fake.executed().contains_key(attempt).then_some(())
+        })
+        .await;
+    }
+
     /// The records of a run, in order, with their messages.
     pub(crate) async fn records(&self, run_uid: &str) -> Vec<(Stored, Record)> {
         let subject = subject::decision(run_uid);

@@ -9,13 +9,20 @@ use super::Attempt;
 use crate::outcome::Progress;
 use crate::retry::{LetGo, until_answered};
 
+/// Larger facts are not sent twice.
+const HINT_BYTES_MAX: usize = 16 * 1024;
+/// With more tasks beside it the end of one is not waited for by all else, and the machine has other work.
+const HINT_BUSY_MAX: usize = 3;
+
 /// Reason of an attempt whose results no message can hold.
 const REASON_TOO_LARGE: &str = "TaskRunResultLargerThanAllowedLimit";
 
 impl Attempt {
     /// Stores how the attempt ended. What is stored first is the result, whoever stored it.
     pub(super) async fn store_finished(&self, outcome: AttemptOutcome) -> Result<(), LetGo> {
-        match self.store_once(self.finished_fact(outcome.clone())).await? {
+        let fact = self.finished_fact(outcome.clone());
+        self.hint(&fact).await;
+        match self.store_once(fact).await? {
             Ok(()) => Ok(()),
             Err(blob::Error::TooLarge { size }) => {
                 let reduced = AttemptOutcome {
@@ -33,8 +40,20 @@ impl Attempt {
         }
     }
 
-    /// Tells that the attempt runs. For those who watch: nothing depends on it, so nobody waits.
-    pub(super) fn announce(&self, progress: &Progress) {
+    /// Says it to the planner while it is being stored. Only of an attempt that nobody had before: of any
+    /// other the end may be stored already, and that one counts.
+    async fn hint(&self, fact: &Message) {
+        let is_quiet = self.context.slots.busy() <= HINT_BUSY_MAX;
+        let is_ours = self.is_first_hand && self.context.hold.is_held();
+        if is_quiet && is_ours && fact.payload.len() <= HINT_BYTES_MAX {
+            let hint = Message::new(subject::ending_hint(&self.key.run_uid), fact.payload.clone());
+            drop(self.context.bus.notify(hint).await);
+        }
+    }
+
+    /// Tells that the attempt runs, and its steps, for the `number`th time from 0. For those who watch: nothing depends on
+    /// it, so nobody waits.
+    pub(super) fn announce(&self, progress: &Progress, number: u32) {
         let Some(started_at) = progress.started_at() else {
             return;
         };
@@ -45,7 +64,11 @@ impl Attempt {
             started_at,
             steps: progress.steps().to_vec(),
         };
-        drop(self.context.bus.publish_pipelined(self.fact("started", body)));
+        let what = match number {
+            0 => "started".to_owned(),
+            again => format!("started.{again}"),
+        };
+        drop(self.context.bus.publish_pipelined(self.fact(&what, body)));
     }
 
     /// Gives the attempt back, of which no step had started: it is dispatched again (R4).

@@ -8,6 +8,7 @@ use tidemill_messages::{AttemptOutcome, Ending, StartTask};
 use tidemill_telemetry::{Chain, fail_point};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::announcing::Announcing;
 use super::logs::Logs;
 use super::sandbox::{Sandbox, Trouble, remove, trouble};
 use super::{Attempt, End, Orders};
@@ -21,8 +22,8 @@ const TRIES: u32 = 3;
 /// Pause before the third try. The second comes at once: what an earlier life left is out of the way
 /// then.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Attempts that run for longer are announced.
-const ANNOUNCE_AFTER: Duration = Duration::from_millis(250);
+/// Longest pause before an attempt is given back; it doubles with each dispatch.
+const RETURN_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Why an attempt is not played (here) any more.
 enum Stop {
@@ -62,10 +63,7 @@ impl Attempt {
             };
             tracing::warn!(attempt = %self.key, tries, message, "The sandbox failed before a step had started.");
             if tries == TRIES {
-                self.slot = None;
-                self.store_returned(claim, message).await?;
-                self.acknowledge().await;
-                return Ok(End::Over);
+                return self.give_back(claim, message).await;
             }
             sleep(PAUSE * (tries - 1)).await;
             tries += 1;
@@ -79,6 +77,26 @@ impl Attempt {
             }
             sandbox = self.prepare(command).await;
         }
+    }
+
+    /// Gives the attempt back, later each time: what is amiss here may need people.
+    async fn give_back(&mut self, claim: u64, message: String) -> Result<End, LetGo> {
+        self.slot = None;
+        if self.dispatch > 0 {
+            let pause = PAUSE.saturating_mul(1 << self.dispatch.min(16)).min(RETURN_PAUSE_MAX);
+            let mut orders = self.orders.clone();
+            let told = orders.wait_for(|orders| orders.let_go || orders.cancel.is_some());
+            drop(tokio::time::timeout(pause, told).await);
+        }
+        let orders = *self.orders.borrow();
+        match orders.cancel {
+            _ if orders.let_go => return Err(LetGo),
+            Some(reason) => return self.end_unstarted(self.cancelled(reason)).await,
+            None => {}
+        }
+        self.store_returned(claim, message).await?;
+        self.acknowledge().await;
+        Ok(End::Over)
     }
 
     async fn end_unstarted(&mut self, outcome: AttemptOutcome) -> Result<End, LetGo> {
@@ -110,7 +128,10 @@ impl Attempt {
         let stop = self.listen(&mut sandbox, &mut logs).await;
         let Sandbox { playing, progress, .. } = sandbox;
         let outcome = match stop {
-            Stop::Finished(outcome) => *outcome,
+            Stop::Finished(outcome) => match self.taken_up_at {
+                Some(at) => outcome.started_by(at),
+                None => *outcome,
+            },
             Stop::Lost(message) => AttemptOutcome {
                 ending: Ending::Lost { message },
                 ..progress.outcome(self.context.bus.now(), outcome::End::default())
@@ -160,9 +181,9 @@ impl Attempt {
 
     async fn listen(&mut self, sandbox: &mut Sandbox, logs: &mut Logs) -> Stop {
         let mut obeyed = Orders::default();
-        let announce_at = Instant::now() + ANNOUNCE_AFTER;
-        let mut is_announced = false;
+        let mut announcing = Announcing::new(Instant::now());
         loop {
+            let announce_at = announcing.due_at();
             tokio::select! {
                 biased;
                 changed = self.orders.changed() => {
@@ -171,7 +192,10 @@ impl Attempt {
                     }
                 }
                 event = sandbox.events.recv(), if logs.has_room() => match event {
-                    Some(Event::Report(report)) => self.take(report, sandbox, logs),
+                    Some(Event::Report(report)) => {
+                        self.take(report, sandbox, logs);
+                        announcing.heard(sandbox.progress.steps_started(), Instant::now());
+                    }
                     Some(Event::Finished(outcome)) => return Stop::Finished(outcome),
                     Some(Event::Gone { step_started: true, message }) => return Stop::Lost(message),
                     Some(Event::Gone { step_started: false, message }) => return Stop::Vanished(message),
@@ -181,9 +205,10 @@ impl Attempt {
                     }
                 },
                 sequence = logs.durable(), if !logs.is_empty() => sandbox.playing.stored(sequence).await,
-                () = sleep_until(announce_at), if !is_announced => {
-                    is_announced = true;
-                    self.announce(&sandbox.progress);
+                () = sleep_until(announce_at.unwrap_or_else(Instant::now)), if announce_at.is_some() => {
+                    if let Some(number) = announcing.look(sandbox.progress.steps_started(), Instant::now()) {
+                        self.announce(&sandbox.progress, number);
+                    }
                 }
             }
         }

@@ -34,10 +34,13 @@ impl Attempt {
     pub(crate) async fn begin(mut self, task: Task, slot: Slot) -> End {
         fail_point("runner.task-received");
         self.traceparent = task.command.traceparent.clone().unwrap_or_default();
+        self.dispatch = task.dispatch();
         self.slot = Some(slot);
+        self.taken_up_at = Some(self.context.bus.now());
         match self.claim_and_prepare(&task).await {
             Ok(Claimed::Ours { claim, sandbox }) => {
                 self.delivery = Some(task.delivery);
+                self.is_first_hand = true;
                 let played = self.play_out(&task.command, sandbox, claim).await;
                 if let (Err(LetGo), Some(delivery)) = (&played, self.delivery.take()) {
                     delivery.retry_after(Duration::ZERO).await;

@@ -46,6 +46,7 @@ impl Attempt {
         let sequence = task
             .as_ref()
             .map_or(link.claim.command_sequence, |task| task.delivery.message.sequence);
+        self.dispatch = task.as_ref().map_or(0, Task::dispatch);
         let delivered = task.map(|task| (task.command, task.delivery));
         let known = delivered.map(|(command, delivery)| {
             self.delivery = Some(delivery);
@@ -89,6 +90,8 @@ impl Attempt {
             return self.end_lost(&command).await;
         }
         let (fence, found) = futures::join!(self.fence(), Sandbox::adopt(&context, &self.key, &command));
+        // The owner before took it up when it claimed it.
+        self.taken_up_at = Some(link.at);
         self.adopt(fence?, found, &command, claim).await
     }
 
@@ -185,6 +188,7 @@ impl Attempt {
             self.acknowledge().await;
             return Ok(End::Over);
         }
+        self.taken_up_at = Some(self.context.bus.now());
         let sandbox = self.prepare(command).await;
         self.play_out(command, sandbox, claim).await
     }

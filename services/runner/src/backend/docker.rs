@@ -20,6 +20,7 @@ mod played;
 mod security;
 mod settings;
 mod volumes;
+mod watch;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -33,12 +34,13 @@ use tidemill_messages::plan::Plan;
 use tidemill_messages::sandbox::{Order, Sandbox, Word};
 use tidemill_telemetry::Chain;
 use tokio::sync::mpsc;
+use tokio::sync::watch::Receiver;
 use tokio::time::sleep;
 
 pub use settings::Settings;
 
 use super::link::Link;
-use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing, place, plan_of, translate};
+use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing, ousted, place, plan_of, translate};
 use containers::Containers;
 use design::{Design, Draft, Given};
 use directory::Directory;
@@ -46,6 +48,7 @@ use engine::{Condition, Engine};
 use images::Image;
 use names::Place;
 use played::{Known, Played};
+use watch::Watch;
 
 /// Between two looks whether a supervisor listens.
 const LOOK: Duration = Duration::from_millis(5);
@@ -56,6 +59,7 @@ pub struct DockerBackend {
     directory: PathBuf,
     memory: PathBuf,
     engine: Engine,
+    watch: Watch,
     greeting: String,
     binary: PathBuf,
     place: Place,
@@ -84,6 +88,7 @@ impl DockerBackend {
             memory: memory.join(place.name()),
             settings,
             directory,
+            watch: Watch::start(engine.clone()),
             engine,
             greeting,
             binary,
@@ -125,6 +130,11 @@ impl DockerBackend {
             )),
         };
         match built {
+            Err(Error::Task { message, .. }) if !containers.directory().exists() => {
+                // Whatever the engine makes of it: no task is at fault for that.
+                containers.remove().await?;
+                Err(place("keep the attempt's directory, which somebody removed")(message))
+            }
             Ok(link) => {
                 let known = self.known(&play, plan, images);
                 Ok(Played::new(link, containers, known, events))
@@ -143,6 +153,7 @@ impl DockerBackend {
             plan,
             images,
             kill_grace: Duration::from_millis(self.settings.kill_grace_ms),
+            silence_limit: Duration::from_secs(self.settings.silence_limit_s),
         }
     }
 
@@ -284,6 +295,10 @@ impl Backend for DockerBackend {
         "docker"
     }
 
+    fn trouble(&self) -> Option<Receiver<Option<String>>> {
+        Some(self.watch.trouble())
+    }
+
     async fn prepare(&self, play: Play, events: mpsc::Sender<Event>) -> Result<Box<dyn Playing>, Error> {
         let plan = plan_of(&play)?;
         Ok(Box::new(self.prepare_planned(play, plan, events).await?))
@@ -300,7 +315,8 @@ impl Backend for DockerBackend {
         if let Some(mut link) = Link::connect(&containers.directory().socket()).await {
             match tokio::time::timeout(limit, link.receive()).await {
                 Ok(Ok(Some(Word::Ready { started: true }))) => {
-                    let images = images::known(&self.engine, &play.pod).await?;
+                    // It goes on without the engine, and so does its owner.
+                    let images = images::known(&self.engine, &play.pod).await.unwrap_or_default();
                     let known = self.known(&play, plan, images);
                     let played = Played::new(link, containers, known, events);
                     return Ok(Adoption::Playing(Box::new(played)));
@@ -310,6 +326,7 @@ impl Backend for DockerBackend {
                     containers.remove().await?;
                     return Ok(Adoption::NotStarted);
                 }
+                Ok(Ok(None) | Err(_)) if !containers.supervisor_ends().await? => return Err(ousted(&play.key)),
                 _ => {}
             }
         }

@@ -3,7 +3,7 @@
 //! A pod and a Secret with its assignment are made for each attempt. The steps say for themselves what
 //! becomes of them, so that nothing waits for a kubelet; what they cannot say (an image that cannot be
 //! pulled, a node that is lost) is read off the pod. The pod is created once the claim is stored, and
-//! deleted once the outcome is.
+//! deleted once the outcome is, or a while after it.
 //!
 //! Everything made has two labels: the place, by which runners that may adopt each other's attempts find
 //! it, and the attempt. A pod of the right name that carries another attempt's annotation is nobody's of
@@ -15,6 +15,7 @@ mod claims;
 mod cluster;
 mod ending;
 mod images;
+mod kept;
 mod lookup;
 mod playing;
 mod reasons;
@@ -259,6 +260,14 @@ impl Backend for KubernetesBackend {
         keys.sort();
         keys.dedup();
         Ok(keys)
+    }
+
+    async fn kept(&self) -> Result<Vec<AttemptKey>, Error> {
+        self.shared.keep_some(self.namespaces()).await
+    }
+
+    async fn forget(&self, key: &AttemptKey) -> Result<(), Error> {
+        self.shared.forget(self.namespaces(), key).await
     }
 
     async fn discard(&self, key: &AttemptKey) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use tidemill_messages::frame;
-use tidemill_messages::sandbox::{SOCKET, Word};
+use tidemill_messages::sandbox::{Word, socket_in};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
@@ -46,12 +46,18 @@ impl Link {
     pub(super) async fn connect(directory: &Path) -> Option<Self> {
         // The path of a Unix socket holds 107 bytes; this one is short wherever the directory is.
         let held = File::open(directory).ok()?;
-        let path = format!("/proc/self/fd/{}/{SOCKET}", held.as_raw_fd());
+        let path = format!("/proc/self/fd/{}/{}", held.as_raw_fd(), socket_in(directory));
         let stream = UnixStream::connect(path).await.ok()?;
         Some(Self {
             stream,
             reader: frame::Reader::default(),
         })
+    }
+
+    /// Whether nobody listens in `directory`, where somebody did: its supervisor is dead. One that lives is not
+    /// spoken with, but may lose its owner to this question.
+    pub(super) async fn is_deserted(directory: &Path) -> bool {
+        Self::connect(directory).await.is_none()
     }
 
     /// Sends one message.

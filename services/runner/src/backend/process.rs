@@ -12,11 +12,11 @@
 //! A step's log holds what the step wrote and nothing else, as `tkn logs` has it; that its image was set
 //! aside is said by the `imageID` of its state, [`IMAGE_ID`].
 
-mod accounts;
 mod directory;
 mod host;
 mod played;
 mod settings;
+mod spare;
 mod start;
 mod support;
 
@@ -33,7 +33,7 @@ use tokio::sync::mpsc;
 pub use settings::{ENVIRONMENT, HIDDEN, Settings};
 
 use super::link::Link;
-use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing, place, plan_of, translate};
+use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing, ousted, place, plan_of, translate};
 use crate::credentials::{self, Home};
 use directory::Directory;
 use played::Played;
@@ -111,8 +111,8 @@ impl ProcessBackend {
         let (sandbox, placed) = futures::join!(self.translate(&play, &plan, &directory), self.place(&directory));
         let (free, sandbox) = match (placed, sandbox) {
             (Ok(free), Ok(sandbox)) => (free, sandbox),
-            (Ok(free), Err(error)) => {
-                directory.remove_remains().await?;
+            (Ok(mut free), Err(error)) => {
+                free.spare = directory.empty().await?;
                 self.supervisors.give_back(free);
                 return Err(error);
             }
@@ -140,8 +140,9 @@ impl ProcessBackend {
 
     /// A supervisor, and a directory that names it.
     async fn place(&self, directory: &Directory) -> Result<Free, Error> {
-        let free = self.supervisors.take().await?;
-        directory.create(free.supervisor.identity.clone()).await?;
+        let mut free = self.supervisors.take().await?;
+        let spare = free.spare.take();
+        directory.create(free.supervisor.identity.clone(), spare).await?;
         Ok(free)
     }
 
@@ -164,7 +165,7 @@ impl ProcessBackend {
             translate::sandbox(given, play, plan, directory.path().to_owned()),
             credentials::of(self.lookup.as_ref(), namespace, account, Home::Credentials),
         )?;
-        accounts::give(&mut sandbox, credentials, &play.key);
+        super::accounts::give(&mut sandbox, credentials, &play.key);
         Ok(sandbox)
     }
 
@@ -228,10 +229,14 @@ impl Backend for ProcessBackend {
         if let Some((mut link, supervisor)) = connect(&directory).await {
             let limit = Duration::from_millis(self.settings.prepare_limit_ms);
             let word = tokio::time::timeout(limit, link.receive()).await;
-            if let Ok(Ok(Some(Word::Ready { started: true }))) = word {
-                let pool = Arc::clone(&self.supervisors);
-                let played = Played::new(link, supervisor, pool, directory, &play, plan, events);
-                return Ok(Adoption::Playing(Box::new(played)));
+            match word {
+                Ok(Ok(Some(Word::Ready { started: true }))) => {
+                    let pool = Arc::clone(&self.supervisors);
+                    let played = Played::new(link, supervisor, pool, directory, &play, plan, events);
+                    return Ok(Adoption::Playing(Box::new(played)));
+                }
+                Ok(Ok(None) | Err(_)) if !directory.supervisor_ends().await? => return Err(ousted(&play.key)),
+                _ => {}
             }
         }
         directory.end_supervisor().await?;
@@ -250,6 +255,10 @@ impl Backend for ProcessBackend {
 
     async fn discard(&self, key: &AttemptKey) -> Result<(), Error> {
         self.directory(key).remove().await
+    }
+
+    async fn close(&self) {
+        self.supervisors.close();
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use tidemill_messages::{stream, subject};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -74,9 +74,11 @@ impl Runner {
             watcher: &watcher,
             before: self.last_task().await?,
         };
+        let mended = Arc::new(Notify::new());
         let mut contexts = BTreeMap::new();
         for backend in &self.backends {
-            self.pull(backend.class(), &inlets, &keeper, &mut helpers).await?;
+            self.pull(backend.as_ref(), &inlets, &keeper, &mut helpers).await?;
+            watch_place(backend.as_ref(), &mended, &mut helpers);
             let context = Arc::new(self.context(backend, &shared));
             self.hear_hints(&context, &mut helpers).await?;
             contexts.insert(backend.class().to_owned(), context);
@@ -103,6 +105,7 @@ impl Runner {
             is_alone: true,
             lost_since: None,
             let_go: HashMap::new(),
+            mended,
             drain: self.drain,
         };
         watch_others(watcher, &mut helpers);
@@ -176,14 +179,15 @@ impl Runner {
 
     async fn pull(
         &self,
-        class: &str,
+        backend: &dyn Backend,
         inlets: &Inlets,
         keeper: &Keeper,
         helpers: &mut JoinSet<Result<(), Error>>,
     ) -> Result<(), Error> {
         let puller = Puller {
             bus: self.bus.clone(),
-            class: class.to_owned(),
+            class: backend.class().to_owned(),
+            trouble: backend.trouble(),
             ack_wait: self.settings.ack_wait.duration(),
             capacity: self.settings.class_capacity,
             room: inlets.room.clone(),
@@ -206,6 +210,18 @@ impl Runner {
         });
         Ok(())
     }
+}
+
+/// Says when a place is well again.
+fn watch_place(backend: &dyn Backend, mended: &Arc<Notify>, helpers: &mut JoinSet<Result<(), Error>>) {
+    let Some(mut trouble) = backend.trouble() else { return };
+    let mended = mended.clone();
+    helpers.spawn(async move {
+        while trouble.wait_for(Option::is_some).await.is_ok() && trouble.wait_for(Option::is_none).await.is_ok() {
+            mended.notify_one();
+        }
+        Ok(())
+    });
 }
 
 fn watch_others(watcher: Watcher, helpers: &mut JoinSet<Result<(), Error>>) {

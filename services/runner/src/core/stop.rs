@@ -68,8 +68,11 @@ impl Core {
         if timeout(grace, released).await.is_err() {
             tracing::warn!(
                 attempts = self.attempts.len(),
-                "Not all attempts could be let go in time."
+                "Not all attempts could be let go in time; they are left as they are."
             );
+            // As a death would: once it is known that this runner leaves they have other owners, whose
+            // sandboxes must not be touched and whose ends not be told by what is still under way here.
+            self.attempts.shutdown().await;
         }
     }
 }
@@ -79,6 +82,9 @@ impl Assembled {
     pub(super) async fn stop(mut self) {
         let grace = self.core.settings.stop_grace.duration();
         self.core.release_all(grace).await;
+        for context in self.core.contexts.values() {
+            context.backend.close().await;
+        }
         self.leaving.cancel();
         let left = async { while self.keeping.join_next().await.is_some() {} };
         if timeout(grace, left).await.is_err() {

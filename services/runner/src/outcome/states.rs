@@ -83,6 +83,20 @@ pub(super) fn end_unfinished(step: &mut StepState, at: Timestamp, cancelled: Opt
     step.termination_reason = Some(reason);
 }
 
+/// Start and end of each step in microseconds since `start`; all of them are over.
+pub(super) fn times_us(steps: &[StepState], start: Timestamp) -> Vec<(i64, i64)> {
+    let since = |at: &Time| at.0.as_microsecond() - start.as_microsecond();
+    let of = |step: &StepState| {
+        let terminated = step.terminated.as_ref();
+        let end = terminated.and_then(|state| state.finished_at.as_ref()).map_or(0, since);
+        let begin = terminated
+            .and_then(|state| state.started_at.as_ref())
+            .map_or(end, since);
+        (begin, end)
+    };
+    steps.iter().map(of).collect()
+}
+
 /// Why the attempt failed, if this step is the reason.
 pub(super) fn failure(step: &StepState) -> Option<String> {
     let terminated = step.terminated.as_ref()?;

@@ -67,6 +67,14 @@ impl Api {
         state.put("pods", object, "MODIFIED");
     }
 
+    /// As if the pod had had another name.
+    pub(crate) fn rename(&self, pod: &str, name: &str) {
+        let mut state = self.0.lock().unwrap();
+        let mut object = state.delete("pods", "shop", pod).unwrap();
+        object["metadata"]["name"] = name.into();
+        state.put("pods", object, "ADDED");
+    }
+
     /// Somebody deletes a pod.
     pub(crate) fn delete(&self, pod: &str) {
         self.0.lock().unwrap().delete("pods", "shop", pod);
@@ -111,6 +119,12 @@ impl Api {
                 Some(object) => success(&object),
                 None => failure(404, "not found"),
             },
+            (Method::PATCH, name) => {
+                match state.patch(kind, namespace, name, &serde_json::from_slice(&body).unwrap()) {
+                    Some(object) => success(&object),
+                    None => failure(404, "not found"),
+                }
+            }
             (other, _) => panic!("nobody expects {other}"),
         }
     }
@@ -172,6 +186,19 @@ impl State {
         self.objects.insert(key, object.clone());
         self.tell(kind, event, &object);
         object
+    }
+
+    /// A merge patch of labels and annotations.
+    fn patch(&mut self, kind: &str, namespace: &str, name: &str, patch: &Value) -> Option<Value> {
+        let mut object = self.objects.get(&key(kind, namespace, name))?.clone();
+        for part in ["labels", "annotations"] {
+            for (field, value) in patch["metadata"][part].as_object().into_iter().flatten() {
+                let fields = object["metadata"][part].as_object_mut().unwrap();
+                fields.retain(|found, _| found != field);
+                fields.extend((!value.is_null()).then(|| (field.clone(), value.clone())));
+            }
+        }
+        Some(self.put(kind, object, "MODIFIED"))
     }
 
     fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> Option<Value> {

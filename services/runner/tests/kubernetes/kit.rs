@@ -42,15 +42,23 @@ impl Kit {
         Self::on(Api::default(), Memory::default().connect())
     }
 
+    pub(crate) fn with(settings: Settings) -> Self {
+        Self::of(settings, Api::default(), Memory::default().connect())
+    }
+
     /// Another backend of the same place.
     pub(crate) fn on(api: Api, bus: Bus) -> Self {
+        Self::of(Settings::default(), api, bus)
+    }
+
+    fn of(settings: Settings, api: Api, bus: Bus) -> Self {
         let settings = Settings {
             delivery: Some(Delivery::HostPath {
                 path: "/opt/tidemill".to_owned(),
             }),
             unschedulable: Span::millis(50),
             kill_patience: Span::millis(50),
-            ..Settings::default()
+            ..settings
         };
         let cluster = Cluster::with_client(api.client(), "scripted");
         let issuer = Issuer::from_seed(&Issuer::new_seed()).unwrap();

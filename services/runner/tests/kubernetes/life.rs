@@ -1,8 +1,9 @@
 //! From the first request to the last.
 
+use serde_json::json;
 use tidemill_messages::report::ReportBody;
 use tidemill_messages::{CancelReason, Ending};
-use tidemill_runner::backend::{Backend, Event};
+use tidemill_runner::backend::{Backend, Error, Event};
 
 use crate::kit::{Kit, POD, end, finished, key, until};
 
@@ -70,4 +71,50 @@ async fn what_is_there_is_found_and_discarded_by_label() {
     })
     .await;
     assert!(kit.backend.found().await.unwrap().is_empty());
+}
+
+/// As one of a run that was deleted a moment ago and is made again under its name.
+#[tokio::test]
+async fn a_pod_of_the_same_name_that_is_being_deleted_is_waited_for() {
+    let kit = Kit::new();
+    kit.api.put("pods", other_pod(true));
+    let mut attempt = kit.prepare().await;
+    let start = attempt.playing.start();
+    tokio::pin!(start);
+    let asked = async {
+        until("the pod was asked for", || {
+            kit.api.writes().iter().any(|write| write == "POST pods")
+        })
+        .await;
+    };
+    tokio::select! {
+        started = &mut start => panic!("started beside another pod: {:?}", started.is_ok()),
+        () = asked => {}
+    }
+    kit.api.delete(POD);
+    start.await.unwrap();
+    assert_eq!(kit.api.names("pods"), [POD]);
+}
+
+#[tokio::test]
+async fn a_pod_of_the_same_name_that_stays_is_said() {
+    let kit = Kit::new();
+    kit.api.put("pods", other_pod(false));
+    let mut attempt = kit.prepare().await;
+    let Err(Error::Task { message, .. }) = attempt.playing.start().await else {
+        panic!("the name is taken");
+    };
+    assert!(message.contains("plays something else"), "{message}");
+}
+
+fn other_pod(is_leaving: bool) -> serde_json::Value {
+    let mut pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": POD, "namespace": "shop", "uid": "other"},
+        "spec": {"containers": [{"name": "step-a"}]},
+    });
+    if is_leaving {
+        pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    }
+    pod
 }

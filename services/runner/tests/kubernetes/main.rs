@@ -4,6 +4,7 @@
 
 mod adoption;
 mod api;
+mod kept;
 mod kit;
 mod life;
 mod reasons;

@@ -95,6 +95,21 @@ async fn an_attempt_is_removed_whatever_it_made_of_its_directories() {
 }
 
 #[tokio::test]
+async fn the_directory_of_an_attempt_goes_to_the_next_and_nothing_in_it() {
+    let place = Place::new();
+    let spares = place.path().join("spares");
+    for _ in 0..2 {
+        let script = "ls -A /workspace /tmp; touch /tmp/mine";
+        let played = place.play(&Task::script(script)).await;
+        assert_eq!(played.text(), "/tmp:\n\n/workspace:\n");
+        assert_eq!(std::fs::read_dir(&spares).unwrap().count(), 1);
+    }
+    let state = place.path().to_owned();
+    drop(place);
+    assert!(!state.exists() || std::fs::read_dir(&spares).unwrap().count() == 0);
+}
+
+#[tokio::test]
 async fn a_supervisor_that_is_killed_takes_everything_along() {
     let place = Place::new();
     let mark = format!("1001.{}", std::process::id());

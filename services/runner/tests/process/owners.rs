@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tidemill_messages::report::ReportBody;
 use tidemill_runner::backend::Event;
 use tidemill_runner::backend::process::Settings;
@@ -21,13 +22,19 @@ fn open_gate(place: &Place) {
     std::fs::remove_file(attempt.path().join("workspace/gate")).unwrap();
 }
 
+/// An attempt whose step runs and has said so.
+async fn started(place: &Place, task: &Task) -> Run {
+    let mut run = place.prepare(task).await;
+    run.start().await;
+    run.until_log("started").await;
+    run
+}
+
 #[tokio::test]
 async fn an_attempt_that_was_let_go_is_adopted_while_it_runs() {
     let place = Place::new();
     let task = Task::script(GATED).step("next", "echo done");
-    let mut run = place.prepare(&task).await;
-    run.start().await;
-    run.until_log("started").await;
+    let run = started(&place, &task).await;
     run.playing.release().await;
     let run = Run::adopt(&place.another(), &task).await;
     open_gate(&place);
@@ -88,9 +95,7 @@ async fn an_end_nobody_heard_is_told_to_the_next_owner() {
 async fn an_owner_that_was_replaced_ends_nothing() {
     let place = Place::new();
     let task = Task::script(GATED);
-    let mut first = place.prepare(&task).await;
-    first.start().await;
-    first.until_log("started").await;
+    let mut first = started(&place, &task).await;
     let second = Run::adopt(&place.another(), &task).await;
     first.expect_silence().await;
     drop(first);
@@ -99,12 +104,40 @@ async fn an_owner_that_was_replaced_ends_nothing() {
 }
 
 #[tokio::test]
+async fn who_comes_to_adopt_at_the_same_time_ends_nothing() {
+    let place = Place::new();
+    let task = Task::script(GATED);
+    let first = started(&place, &task).await;
+    first.playing.release().await;
+    // Both knock before the supervisor looks: it lets the last one in, and the other hears nothing.
+    signal_supervisor(&place, Signal::STOP);
+    let (one, other) = (place.another(), place.another());
+    let (one, other, ()) = tokio::join!(Run::try_adopt(&one, &task), Run::try_adopt(&other, &task), async {
+        signal_supervisor(&place, Signal::CONT);
+    });
+    let (adopted, ousted) = match (one, other) {
+        (Ok(run), Err(message)) | (Err(message), Ok(run)) => (run, message),
+        (Ok(_), Ok(_)) => panic!("both adopted it"),
+        (Err(one), Err(other)) => panic!("nobody adopted it: {one}; {other}"),
+    };
+    assert!(ousted.contains("it has another owner"), "{ousted}");
+    open_gate(&place);
+    adopted.ended().await.expect_success();
+}
+
+fn signal_supervisor(place: &Place, signal: Signal) {
+    let attempts = std::fs::read_dir(place.path().join("attempts")).unwrap();
+    let name = attempts.flatten().next().unwrap().path().join("attempt.json");
+    let name: serde_json::Value = serde_json::from_slice(&std::fs::read(name).unwrap()).unwrap();
+    let pid = i32::try_from(name["supervisor"]["pid"].as_i64().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+#[tokio::test]
 async fn an_owner_that_is_dropped_ends_nothing() {
     let place = Place::new();
     let task = Task::script(GATED);
-    let mut first = place.prepare(&task).await;
-    first.start().await;
-    first.until_log("started").await;
+    let first = started(&place, &task).await;
     drop(first);
     let second = Run::adopt(&place.another(), &task).await;
     open_gate(&place);

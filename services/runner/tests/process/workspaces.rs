@@ -34,6 +34,17 @@ async fn folders_of_a_claim_are_made_and_kept_apart() {
 }
 
 #[tokio::test]
+async fn a_path_of_the_host_that_a_container_does_not_see_is_refused() {
+    let place = Place::new();
+    for (path, why) in [("/tmp/mine", "a /tmp of its own"), ("/no/such", "is not there")] {
+        let volume = json!({"hostPath": {"path": path}});
+        let task = Task::script("true").volume(volume, json!({"mountPath": "/mine"}));
+        let refusal = place.refusal(&task).await;
+        assert!(refusal.contains(path) && refusal.contains(why), "{refusal}");
+    }
+}
+
+#[tokio::test]
 async fn no_folder_leads_out_of_its_claim() {
     let place = Place::new();
     place.objects.claim("data", None);

@@ -194,6 +194,35 @@ async fn what_ran_before_the_machine_was_started_anew_is_lost_and_not_run_again(
     assert_eq!(newest.boot_id, "an-earlier-boot", "who dies now leaves it to the next");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_task_that_waits_is_not_begun_beside_its_own_takeover() {
+    let world = World::new().await;
+    let settings = tidemill_runner::Settings {
+        slots: 1,
+        ..world.settings("a")
+    };
+    world.place.script("first", Script::Hold);
+    world.place.script("second", Script::Hold);
+    let _runner = world.runner_with(settings, &world.place);
+    let first = world.dispatch("first").await;
+    world.place.until(|state| state.started.len() == 1).await;
+    // It waits for the slot here; an earlier life had claimed it, and its sandbox is found by the sweep.
+    let (second, sequence) = world.dispatch_with("second", 5).await;
+    world.pass(Duration::from_secs(1)).await;
+    take(&world, &second, "a", sequence).await;
+    world
+        .place
+        .change(|state| state.sandboxes.insert(second.clone(), Default::default()));
+    world.place.until(|state| state.adopted.len() == 1).await;
+    world.place.end(&first, outcome(Ending::Succeeded)).await;
+    world.place.until(|state| state.started.len() == 2).await;
+    world.pass(Duration::from_secs(120)).await;
+    world.place.end(&second, outcome(Ending::Succeeded)).await;
+    assert_eq!(world.ending(&second).await, Ending::Succeeded);
+    assert!(world.place.look(|state| state.adopted.iter().eq([&second])));
+    assert_eq!(world.place.look(|state| state.started.clone()), [first, second]);
+}
+
 async fn take(world: &World, key: &tidemill_messages::AttemptKey, runner: &str, command_sequence: u64) {
     take_in(world, key, runner, command_sequence, "").await;
 }

@@ -227,6 +227,23 @@ async fn one_process_an_id() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_kept_of_a_run_goes_with_the_run() {
+    let world = World::new().await;
+    let _runner = world.runner("a");
+    let key = world.dispatch("build").await;
+    assert_eq!(world.ending(&key).await, Ending::Succeeded);
+    world.place.change(|state| state.kept.push(key.clone()));
+    world.pass(Duration::from_secs(600)).await;
+    assert!(world.place.look(|state| state.kept.iter().eq([&key])));
+    world
+        .bus
+        .purge(stream::CLAIMS, &subject::claim(&key), None)
+        .await
+        .unwrap();
+    world.place.until(|state| state.kept.is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_nobody_owns_is_removed_but_not_at_first_sight() {
     let world = World::new().await;
     let (key, _) = world.command("left", 5);

@@ -10,6 +10,7 @@ mod lives;
 mod order;
 mod output;
 mod place;
+mod said;
 mod server;
 mod storm;
 mod trouble;

@@ -46,6 +46,7 @@ pub(crate) struct State {
     pub(crate) adopted: Vec<AttemptKey>,
     pub(crate) removed: Vec<AttemptKey>,
     pub(crate) discarded: Vec<AttemptKey>,
+    pub(crate) kept: Vec<AttemptKey>,
     scripts: BTreeMap<String, Script>,
 }
 
@@ -224,6 +225,7 @@ pub(crate) fn outcome(ending: Ending) -> AttemptOutcome {
         started_at: None,
         completed_at: "2026-11-23T12:00:01Z".parse().unwrap(),
         steps: Vec::new(),
+        step_times_us: Vec::new(),
         sidecars: Vec::new(),
         results: Vec::new(),
     }

@@ -95,7 +95,8 @@ fn covers(build: &Build) -> Result<Vec<(Source, PathBuf)>, Error> {
         fs::create_dir_all(&place).doing(|| format!("make {}", place.display()))?;
         let cover = place.join(number.to_string());
         if found.is_dir() {
-            fs::create_dir(&cover).doing(|| format!("make {}", cover.display()))?;
+            // It is there when another process of this container's has failed before.
+            fs::create_dir_all(&cover).doing(|| format!("make {}", cover.display()))?;
         } else {
             super::mount::touch(&cover)?;
         }
@@ -169,12 +170,30 @@ fn leave_host() -> Result<(), Error> {
     chdir("/").doing(|| "enter the container's root")
 }
 
+/// What a container sees at `path`. What it does not see there is asked for in vain however often.
+fn open_inside(path: &Path) -> Result<Source, Error> {
+    if path.exists() {
+        return Source::open(path);
+    }
+    let above = OWN.iter().find(|own| path.starts_with(Path::new("/").join(own)));
+    Err(Error::task(match above {
+        Some(own) => format!(
+            "hostPath `{}` is not seen in a container, which has a /{own} of its own; use a directory elsewhere",
+            path.display()
+        ),
+        None => format!(
+            "hostPath `{}` is not there, or not to be seen; make it, or use another",
+            path.display()
+        ),
+    }))
+}
+
 /// Makes one mount of the pod.
 fn add(places: &mut Places, bound: &Bound, source: Option<Source>) -> Result<(), Error> {
     let target = absolute(Path::new(&bound.mount.path))?;
     let source = match source {
         Some(source) => source,
-        None => Source::open(&absolute(&bound.source)?)?.part(&bound.mount.sub_path)?,
+        None => open_inside(&absolute(&bound.source)?)?.part(&bound.mount.sub_path)?,
     };
     places.ensure(&target, source.is_directory()?)?;
     if bound.mount.read_only {

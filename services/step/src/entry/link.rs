@@ -38,6 +38,8 @@ pub(super) struct Link {
     last: u64,
     /// Reports of `waiting` that were sent over this connection.
     sent: usize,
+    /// Nobody listens: nothing is sent before it is due.
+    rests: bool,
     /// The owner is to know that we wait for its word.
     asks: bool,
     /// When to connect or to send again.
@@ -67,6 +69,7 @@ impl Link {
             bytes: 0,
             last: position as u64 * REPORTS_PER_STEP,
             sent: 0,
+            rests: false,
             asks: false,
             again_at: now,
             alone_since: None,
@@ -144,7 +147,7 @@ impl Link {
         for message in messages {
             if message.status.is_some() {
                 // Nobody listens: the owner is gone, and the next one is not there yet.
-                self.sent = 0;
+                self.rests = true;
                 self.again_at = now + PAUSE;
                 continue;
             }
@@ -153,6 +156,7 @@ impl Link {
                 continue;
             };
             self.alone_since = None;
+            self.rests = false;
             if let Answer::Stored { sequence } = answer {
                 self.stored(sequence, now);
             }
@@ -178,12 +182,13 @@ impl Link {
             self.sent = 0;
         }
         if is_due {
+            self.rests = false;
             self.again_at = now + ASK_AGAIN;
             if self.asks {
                 self.send(None);
             }
         }
-        while self.sent < self.waiting.len() {
+        while !self.rests && self.sent < self.waiting.len() {
             self.send(Some(self.sent));
             self.sent += 1;
         }
@@ -264,5 +269,74 @@ trait FilterAttempt {
 impl FilterAttempt for serde_json::Result<Reply> {
     fn filter_attempt(self, attempt: &AttemptKey) -> Result<Reply, ()> {
         self.ok().filter(|reply| reply.attempt == *attempt).ok_or(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::thread;
+
+    use tidemill_messages::envelope::VERSION;
+
+    use super::*;
+
+    /// Answers each request on `listener` as nats-server does when nobody listens; gives how many there were.
+    fn nobody(listener: &TcpListener) -> usize {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"INFO {}\r\n").unwrap();
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut requests = 0;
+        for line in lines.map_while(Result::ok) {
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                ["PING"] => stream.write_all(b"PONG\r\n").unwrap(),
+                ["HPUB", _, reply, ..] => {
+                    requests += 1;
+                    refuse(&mut stream, reply);
+                }
+                _ => {}
+            }
+        }
+        requests
+    }
+
+    fn refuse(stream: &mut TcpStream, reply: &str) {
+        let head = "NATS/1.0 503\r\n\r\n";
+        let answer = format!("HMSG {reply} 1 {0} {0}\r\n{head}\r\n", head.len());
+        stream.write_all(answer.as_bytes()).unwrap();
+    }
+
+    fn assignment(address: &str) -> Assignment {
+        let value = serde_json::json!({
+            "version": VERSION, "attempt": {"runUid": "u", "task": "t", "attempt": 0},
+            "plan": {"version": VERSION, "steps": []}, "line": {"nats": {"address": address, "token": ""}},
+            "limits": {"logBytes": 1, "resultBytes": 1, "resultsBytes": 1, "killGraceMs": 1, "orphanS": 1},
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn who_finds_nobody_listening_says_it_again_after_a_pause_and_not_before() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let served = thread::spawn(move || nobody(&listener));
+        let start = Instant::now();
+        let mut link = Link::new(&assignment(&address), 0, start).unwrap();
+        let container = "step-a".to_owned();
+        link.report(Timestamp::UNIX_EPOCH, ReportBody::ContainerStarted { container })
+            .unwrap();
+        link.speak(start);
+        while !link.rests {
+            assert!(start.elapsed() < Duration::from_secs(10), "no answer came");
+            assert!(link.hear(start).is_empty());
+        }
+        for _ in 0..100 {
+            link.speak(start);
+        }
+        link.speak(start + PAUSE);
+        drop(link);
+        assert_eq!(served.join().unwrap(), 2);
     }
 }

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use nix::sys::signalfd::SignalFd;
 use tidemill_messages::CancelReason;
 use tidemill_messages::report::{ContainerReport, ReportBody};
-use tidemill_messages::sandbox::{Container, SOCKET, Sandbox, Source, UNSTARTED, Volume, Word};
+use tidemill_messages::sandbox::{Container, Sandbox, Source, UNSTARTED, Volume, Word, socket_in};
 
 use super::Left;
 use super::contained::{Contained, Starting};
@@ -260,7 +260,7 @@ impl Attempt {
             return Some(ExitCode::from(code));
         }
         // Without its directory nobody can find the attempt any more.
-        let is_lost = !Path::new(SOCKET).exists();
+        let is_lost = !Path::new(&socket_in(&self.sandbox.directory)).exists();
         let limit = Duration::from_secs(self.sandbox.limits.orphan_s);
         (is_lost || link.alone_since.elapsed() >= limit).then(|| ExitCode::from(ORPHANED))
     }

@@ -1,6 +1,6 @@
 //! The socket to whoever owns the attempt.
 //!
-//! The first owner is the runner that started the supervisor; a later one connects to `socket` in the
+//! The first owner is the runner that started the supervisor; a later one connects to the socket in the
 //! attempt's directory, and replaces the one before. The path of a Unix socket holds 107 bytes, so it is
 //! bound by its name in the working directory, whatever the directory is called.
 
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use tidemill_messages::frame;
 use tidemill_messages::report::Answer;
-use tidemill_messages::sandbox::{Order, SOCKET, Word};
+use tidemill_messages::sandbox::{Order, Word, socket_in};
 
 use super::outbox::Outbox;
 use crate::error::{Doing, Error};
@@ -39,7 +39,8 @@ impl Link {
     /// Listens in `directory`, which becomes the working directory.
     pub(super) fn listen(directory: &Path) -> Result<UnixListener, Error> {
         std::env::set_current_dir(directory).doing(|| format!("enter {}", directory.display()))?;
-        let listener = UnixListener::bind(SOCKET).doing(|| format!("listen in {}", directory.display()))?;
+        let listener =
+            UnixListener::bind(socket_in(directory)).doing(|| format!("listen in {}", directory.display()))?;
         listener
             .set_nonblocking(true)
             .doing(|| "make the listener non-blocking")?;

@@ -63,6 +63,11 @@ impl Address {
         })
     }
 
+    /// The namespace; `None` for objects of the cluster.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// The kind.
     pub(crate) fn kind(&self) -> &'static Kind {
         self.kind

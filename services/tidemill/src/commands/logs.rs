@@ -1,9 +1,11 @@
 //! `tidemill logs`: what the steps of a run wrote.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use clap::{ArgAction, Args};
+use jiff::Timestamp;
 use serde_json::Value;
+use tidemill_settings::Span;
 use tokio::sync::mpsc;
 
 use super::describe::task_runs_of;
@@ -11,7 +13,7 @@ use super::kind_and_name;
 use crate::cli::Global;
 use crate::client::{Address, Change, Client, encode};
 use crate::error::{Error, Exit};
-use crate::follow::{Follower, LogLine, QUEUE_LENGTH, Wanted, logs_of, read};
+use crate::follow::{Follower, Log, LogLine, QUEUE_LENGTH, Wanted, logs_of, read};
 use crate::output::Palette;
 use crate::{json, names, say};
 
@@ -37,12 +39,34 @@ pub(crate) struct Logs {
     /// Only so many of the last lines of each step
     #[arg(long, value_name = "LINES")]
     tail: Option<usize>,
+    /// Only what was written since then: a time such as 2026-11-23T13:05:02Z, or how long ago, such as 10m
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Timestamp>,
+    /// Only what was written before then: a time or how long ago, as with --since
+    #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "tail")]
+    until: Option<Timestamp>,
+    /// Only lines that hold this text
+    #[arg(long)]
+    text: Option<String>,
     /// The time in front of each line
     #[arg(long)]
     timestamps: bool,
     /// Task and step in front of each line
     #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     prefix: bool,
+}
+
+/// A time, or how long ago.
+fn since(text: &str) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    let ago: Span = text
+        .parse()
+        .map_err(|_| format!("`{text}` is no time; expected such as 2026-11-23T13:05:02Z or 10m"))?;
+    Timestamp::now()
+        .checked_sub(ago.duration())
+        .map_err(|error| error.to_string())
 }
 
 impl Logs {
@@ -74,6 +98,9 @@ impl Logs {
             step: self.step.clone(),
             follow: self.follow,
             tail: self.tail,
+            since: self.since,
+            until: self.until,
+            text: self.text.clone(),
             timestamps: self.timestamps,
         }
     }
@@ -85,17 +112,7 @@ impl Logs {
         } else {
             vec![run.clone()]
         };
-        if let Some(task) = &self.task
-            && !runs
-                .iter()
-                .any(|run| json::task_of(run) == *task || task_label(run) == task)
-        {
-            let known: Vec<String> = runs.iter().map(json::task_of).collect();
-            return Err(Error::failed(
-                format!("{} has no task {task:?} that was started", json::name(run)),
-                format!("it has {}", known.join(", ")),
-            ));
-        }
+        self.must_have_begun(run, &runs)?;
         let wanted = self.wanted();
         for log in runs.iter().flat_map(|run| logs_of(run, &wanted)) {
             let (sender, mut lines) = mpsc::channel(QUEUE_LENGTH);
@@ -109,6 +126,36 @@ impl Logs {
                 }
             };
             futures::join!(read, print);
+        }
+        Ok(())
+    }
+
+    /// What is asked for by name is there.
+    fn must_have_begun(&self, run: &Value, runs: &[Value]) -> Result<(), Error> {
+        let is_it = |run: &Value, task: &String| json::task_of(run) == *task || task_label(run) == task;
+        if let Some(task) = &self.task
+            && !runs.iter().any(|run| is_it(run, task))
+        {
+            let known: Vec<String> = runs.iter().map(json::task_of).collect();
+            return Err(Error::failed(
+                format!("{} has no task {task:?} that was started", json::name(run)),
+                format!("it has {}", known.join(", ")),
+            ));
+        }
+        let of_tasks = Wanted {
+            step: None,
+            ..self.wanted()
+        };
+        let logs: Vec<Log> = runs.iter().flat_map(|run| logs_of(run, &of_tasks)).collect();
+        if let Some(step) = &self.step
+            && !logs.iter().any(|log| log.step() == step)
+        {
+            let known: BTreeSet<&str> = logs.iter().map(Log::step).collect();
+            let known: Vec<&str> = known.into_iter().collect();
+            return Err(Error::failed(
+                format!("{} has no step {step:?} that has begun", json::name(run)),
+                format!("it has {}", known.join(", ")),
+            ));
         }
         Ok(())
     }

@@ -147,6 +147,7 @@ impl Common {
 impl Service {
     async fn until_told(mut self) -> Result<Exit, Error> {
         let mut signals = Signals::new()?;
+        self.is_ready();
         say::line(&format!("{} ready; Ctrl-C ends it", self.name()));
         let failure = tokio::select! {
             error = self.failed() => Some(error),

@@ -68,5 +68,14 @@ impl Up {
 
 /// Starts the log of this process.
 pub(crate) fn start_log(default: &str) -> Result<(), Error> {
-    log::start(log::Format::Text, default).map_err(|error| Error::usage(error.to_string()))
+    let format = match std::env::var("TIDEMILL_LOG_FORMAT").as_deref() {
+        Ok("json") => log::Format::Json,
+        Ok("text") | Err(_) => log::Format::Text,
+        Ok(other) => {
+            return Err(Error::usage(format!(
+                "TIDEMILL_LOG_FORMAT=`{other}`; expected text or json"
+            )));
+        }
+    };
+    log::start(format, default).map_err(|error| Error::usage(error.to_string()))
 }

@@ -85,7 +85,7 @@ impl Model {
         };
         let took = took.map(short).unwrap_or_default();
         let note = match task.phase {
-            Phase::Waiting => self.waits_for(task),
+            Phase::Waiting if task.note.is_empty() => self.waits_for(task),
             _ => task.note.clone(),
         };
         let note = if palette.unicode {

@@ -18,6 +18,13 @@ pub(crate) enum Event {
         /// Which attempt, from 1.
         attempt: usize,
     },
+    /// A task waits for something that people can mend.
+    Waits {
+        /// The task.
+        task: String,
+        /// For what, and what to do.
+        message: String,
+    },
     /// A task is over or will never run.
     Settled {
         /// The task.
@@ -101,6 +108,16 @@ impl Model {
             });
         }
         task.phase = phase;
+        if let ("Unknown", "Pending", message) = json::condition(run) {
+            let message = plain(message);
+            if message != task.note && !message.is_empty() {
+                task.note = message.clone();
+                events.push(Event::Waits {
+                    task: name.clone(),
+                    message,
+                });
+            }
+        }
         if phase.is_settled() {
             task.took = task.duration(run, at, began);
             task.note = note(phase, run);

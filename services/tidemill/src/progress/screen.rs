@@ -97,6 +97,7 @@ pub(super) fn event_line(event: &Event, at: Timestamp) -> String {
     match event {
         Event::Started { task, attempt: 0 | 1 } => format!("{time} {task} started\n"),
         Event::Started { task, attempt } => format!("{time} {task} started, attempt {attempt}\n"),
+        Event::Waits { task, message } => format!("{time} {task} waits: {message}\n"),
         Event::Settled {
             task,
             phase,

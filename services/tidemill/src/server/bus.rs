@@ -179,7 +179,11 @@ impl Opened {
                 source: Box::new(source),
             });
         }
-        let objects = Objects::start(bus.clone(), tidemill_objects::Options::default())
+        let options = tidemill_objects::Options {
+            own_namespaces: !settings.is_aggregated(),
+            ..tidemill_objects::Options::default()
+        };
+        let objects = Objects::start(bus.clone(), options)
             .await
             .map_err(Error::service("objects"))?;
         Ok((bus, objects))

@@ -7,7 +7,7 @@ use tidemill_gateway::{Gateway, Settings};
 use tidemill_objects::Objects;
 
 use crate::error::Error;
-use crate::state::StateDir;
+use crate::state::{Authority, StateDir};
 
 /// A gateway that listens, and how clients find and know it.
 pub(super) struct Bound {
@@ -20,7 +20,7 @@ pub(super) struct Bound {
 
 /// Binds the gateway: where the command line or the settings say, and there only; else where it was
 /// the last time; else to a free port of loopback. Without a certificate in the settings it gets one
-/// from the state directory's authority.
+/// from the state directory's authority, or from one that all gateways of a cluster have.
 ///
 /// # Errors
 /// [`Error::Service`], and those of the authority.
@@ -32,14 +32,16 @@ pub(super) async fn bind(
     objects: &Objects,
 ) -> Result<Bound, Error> {
     let authority = match settings.certificate {
+        // Several of them are one to a cluster.
+        None if settings.aggregated => Some(Authority::of_seed(&settings.derive("authority of certificates"))?),
         None => Some(state.authority(today(bus))?),
         Some(_) => None,
     };
     let on = async |listen: SocketAddr| {
-        let host = host();
+        let hosts: Vec<String> = host().into_iter().chain(settings.hosts()).collect();
         let certificate = authority
             .as_ref()
-            .map(|authority| authority.server(listen.ip(), host.as_deref(), today(bus)))
+            .map(|authority| authority.server(listen.ip(), &hosts, today(bus)))
             .transpose()?;
         let settings = Settings {
             listen,

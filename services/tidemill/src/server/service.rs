@@ -1,27 +1,39 @@
 //! One service in a process of its own, on a nats-server that runs.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use tidemill_bus::Bus;
 use tidemill_deployer::Cluster;
 use tidemill_objects::Objects;
 use tidemill_runner::Runner;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::CLOSE_GRACE;
 use super::backends::Backends;
 use super::bus::{Nats, join};
 use super::gateway;
+use super::health;
 use super::ingest;
 use super::parts::Parts;
 use super::pods::NatsPlace;
 use super::settings::Settings;
+use super::telemetry;
 use crate::error::Error;
 use crate::say;
 use crate::state::StateDir;
 
 /// Tasks at once of a runner whose tasks all run on other machines, unless the settings say otherwise.
 const SLOTS_ELSEWHERE: usize = 256;
+
+/// Between two questions to the deployer's cluster.
+const CLUSTER_PAUSE: Duration = Duration::from_secs(10);
+/// How long its answer may take.
+const CLUSTER_LIMIT: Duration = Duration::from_secs(5);
 
 /// A process with one service.
 pub(crate) struct Service {
@@ -33,6 +45,8 @@ pub(crate) struct Service {
     nats: NatsPlace,
     parts: Parts,
     announced: bool,
+    troubles: Vec<health::Trouble>,
+    health: Option<AbortOnDropHandle<()>>,
 }
 
 impl Service {
@@ -49,6 +63,8 @@ impl Service {
         let settings = Settings::load(state, settings)?;
         let opened = join(state, nats).await?;
         let (bus, objects) = opened.connect(&format!("tidemill {name}"), &settings).await?;
+        let mut parts = Parts::default();
+        telemetry::attend(&settings.telemetry, &mut parts).await?;
         Ok(Self {
             name,
             state: state.clone(),
@@ -56,8 +72,10 @@ impl Service {
             bus,
             objects,
             nats: opened.place(),
-            parts: Parts::default(),
+            parts,
             announced: false,
+            troubles: Vec::new(),
+            health: None,
         })
     }
 
@@ -75,6 +93,7 @@ impl Service {
         self.parts.front("planner", |shutdown| {
             tidemill_planner::run(settings, bus.clone(), objects, shutdown)
         });
+        telemetry::trace(&self.settings.telemetry, &self.bus, &mut self.parts)?;
         Ok(self)
     }
 
@@ -95,6 +114,7 @@ impl Service {
             settings.slots = SLOTS_ELSEWHERE;
         }
         backends.attend(&mut self.parts);
+        self.troubles = backends.found.iter().filter_map(|backend| backend.trouble()).collect();
         self.parts
             .runner(Runner::new(settings, self.bus.clone(), backends.found));
         Ok(self)
@@ -106,11 +126,34 @@ impl Service {
         let cluster = Cluster::connect(&settings).await.map_err(Error::service("deployer"))?;
         self.objects.ready().await.map_err(Error::service("objects"))?;
         say::line(&cluster.watched(&settings));
+        let trouble = self.watch_cluster(cluster.clone()).await;
+        self.troubles.push(trouble);
         let (bus, objects) = (self.bus.clone(), self.objects.clone());
         self.parts.front("deployer", |shutdown| {
             tidemill_deployer::run(settings, bus, objects, cluster, shutdown)
         });
         Ok(self)
+    }
+
+    /// Asks the cluster again and again whether it lets releases be read, and says so when it does not.
+    async fn watch_cluster(&mut self, cluster: Cluster) -> health::Trouble {
+        let settings = self.settings.deployer.clone();
+        let first = answer_of(&cluster, &settings).await;
+        say_trouble(None, first.as_deref());
+        let (sender, trouble) = watch::channel(first);
+        self.parts.front("cluster", |shutdown| async move {
+            let asking = async {
+                loop {
+                    sleep(CLUSTER_PAUSE).await;
+                    let found = answer_of(&cluster, &settings).await;
+                    say_trouble(sender.borrow().as_deref(), found.as_deref());
+                    sender.send_replace(found);
+                }
+            };
+            shutdown.run_until_cancelled(asking).await;
+            Ok::<_, Infallible>(())
+        });
+        trouble
     }
 
     /// With a gateway; the kubeconfig for it is written to the state directory.
@@ -146,6 +189,13 @@ impl Service {
         Ok(self)
     }
 
+    /// Says that it is well to whoever asks on this machine.
+    pub(crate) fn is_ready(&mut self) {
+        let troubles = std::mem::take(&mut self.troubles);
+        let answer = health::answer(self.state.clone(), self.name, self.bus.connected(), troubles);
+        self.health = Some(AbortOnDropHandle::new(tokio::spawn(answer)));
+    }
+
     /// Returns when the service ended without being asked to.
     pub(crate) async fn failed(&mut self) -> Error {
         self.parts.failed().await
@@ -159,5 +209,19 @@ impl Service {
         self.parts.end().await;
         drop(self.objects);
         self.bus.close(CLOSE_GRACE).await;
+    }
+}
+
+async fn answer_of(cluster: &Cluster, settings: &tidemill_deployer::Settings) -> Option<String> {
+    let asked = timeout(CLUSTER_LIMIT, cluster.trouble(settings)).await;
+    asked.unwrap_or_else(|_| Some(format!("the cluster has not answered within {CLUSTER_LIMIT:?}")))
+}
+
+/// Says what has changed.
+fn say_trouble(before: Option<&str>, now: Option<&str>) {
+    match (before, now) {
+        (None, Some(trouble)) => tracing::warn!(trouble, "Releases cannot be watched; the cluster is asked again."),
+        (Some(_), None) => tracing::info!("Releases can be watched."),
+        _ => {}
     }
 }

@@ -10,7 +10,15 @@ use crate::error::Error;
 use crate::state::StateDir;
 
 /// Sections a settings file may have.
-const SECTIONS: [&str; 6] = ["deployer", "gateway", "ingest", "planner", "runner", "streams"];
+const SECTIONS: [&str; 7] = [
+    "deployer",
+    "gateway",
+    "ingest",
+    "planner",
+    "runner",
+    "streams",
+    "telemetry",
+];
 
 /// What was read.
 #[derive(Clone, Debug)]
@@ -23,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) planner: tidemill_planner::Settings,
     runner: tidemill_runner::Settings,
     streams: Streams,
+    /// Where spans and metrics go.
+    pub(crate) telemetry: tidemill_telemetry::settings::Settings,
 }
 
 /// Settings of the streams, section `streams`.
@@ -75,6 +85,7 @@ impl Settings {
             planner: sources.read("planner", &mut problems),
             runner: sources.read("runner", &mut problems),
             streams: sources.read("streams", &mut problems),
+            telemetry: sources.read("telemetry", &mut problems),
         };
         sources.check_sections(&SECTIONS, &mut problems);
         problems.check().map_err(|problems| wrong(problems.to_string()))?;
@@ -91,6 +102,11 @@ impl Settings {
             settings.token = Secret::new(state.token()?);
         }
         Ok(settings)
+    }
+
+    /// Whether namespaces and core kinds are a cluster's.
+    pub(crate) fn is_aggregated(&self) -> bool {
+        self.gateway.aggregated
     }
 
     /// The streams' limits, no larger than `limits`.

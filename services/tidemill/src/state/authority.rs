@@ -24,6 +24,13 @@ use crate::error::Error;
 const YEARS: i16 = 20;
 /// A certificate is good from this long before today, for clocks that are behind.
 const DAYS_BEFORE: i64 = 2;
+/// What comes before the secret bytes of a key in PKCS 8.
+const ED25519: &[u8] = &[
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+/// From when to when an authority is good that everybody must make alike.
+const FIRST_DAY: Date = jiff::civil::date(2026, 1, 1);
+const LAST_DAY: Date = jiff::civil::date(2126, 1, 1);
 /// Name of the authority in its certificate.
 const NAME: &str = "tidemill";
 
@@ -53,18 +60,32 @@ impl Authority {
         }
     }
 
+    /// The authority that everybody derives who has the same 32 secret bytes, so that the certificates of several
+    /// servers are believed by one.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub(crate) fn of_seed(seed: &[u8; 32]) -> Result<Self, Error> {
+        let key = KeyPair::try_from([ED25519, seed].concat()).map_err(failed)?;
+        let mut parameters = authority(FIRST_DAY);
+        limit(&mut parameters, FIRST_DAY, LAST_DAY);
+        let issuer = CertifiedIssuer::self_signed(parameters, key).map_err(failed)?;
+        let certificate = pem("CERTIFICATE", issuer.der());
+        Ok(Self { issuer, certificate })
+    }
+
     /// Its certificate in PEM.
     pub(crate) fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// A certificate for a server on this machine that listens on `address`.
+    /// A certificate for a server on this machine that listens on `address` and is known as `hosts`.
     ///
     /// # Errors
     /// [`Error::Internal`].
-    pub(crate) fn server(&self, address: IpAddr, host: Option<&str>, today: Date) -> Result<Tls, Error> {
+    pub(crate) fn server(&self, address: IpAddr, hosts: &[String], today: Date) -> Result<Tls, Error> {
         let mut names = vec!["localhost".to_owned()];
-        names.extend(host.map(str::to_owned));
+        names.extend(hosts.iter().cloned());
         let mut parameters = parameters("tidemill-gateway", today);
         for name in names {
             if let Ok(name) = name.try_into() {
@@ -85,6 +106,7 @@ impl Authority {
             key: Secret::new(pem("PRIVATE KEY", key.serialized_der())),
             client_authorities: self.certificate.clone(),
             proxy_authorities: String::new(),
+            authority: self.certificate.clone(),
         })
     }
 
@@ -209,6 +231,13 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::Authority;
+
+    #[test]
+    fn who_has_the_same_bytes_has_the_same_authority() {
+        let authority = |seed: u8| Authority::of_seed(&[seed; 32]).unwrap().certificate().to_owned();
+        assert_eq!(authority(1), authority(1));
+        assert_ne!(authority(1), authority(2));
+    }
 
     #[test]
     fn an_authority_is_made_once_and_kept_private() {

@@ -79,6 +79,13 @@ pub enum Change {
         /// States of the steps so far.
         steps: Vec<StepState>,
     },
+    /// No runner takes the attempt.
+    Waits {
+        /// Key of the task.
+        task: String,
+        /// What it waits for.
+        message: String,
+    },
     /// The attempt was told to end.
     Ending {
         /// Key of the task.

@@ -8,6 +8,7 @@ use tidemill_resources::pipeline_run::PipelineRunResult;
 
 use super::condition::stamped;
 use super::{release, results};
+use crate::child::Phase;
 use crate::decision::Stop;
 use crate::state::{NodePhase, RunState, Stage};
 
@@ -150,7 +151,10 @@ impl RunState {
                 Some(child) if child.exists() => return self.child_condition(child),
                 _ => ("Started", String::new()),
             },
-            (Stage::Running, _) => (self.running_reason(), self.tally() + &release::told(self)),
+            (Stage::Running, _) => (
+                self.running_reason(),
+                self.tally() + &release::told(self) + &self.waiting(),
+            ),
             (Stage::Pending, Some(RunKind::TaskRun)) => ("TaskRunPending", self.pending_message("TaskRun")),
             (Stage::Pending, _) => ("PipelineRunPending", self.pending_message("PipelineRun")),
             (Stage::Resolving, Some(RunKind::TaskRun)) => {
@@ -164,6 +168,19 @@ impl RunState {
             Some(at) => stamped(condition, at),
             None => condition,
         }
+    }
+
+    /// What the first task waits for that no runner takes.
+    fn waiting(&self) -> String {
+        let waits = self.children.iter().find_map(|child| match &child.phase {
+            Phase::Running {
+                seen: None,
+                waits: Some(message),
+                ..
+            } => Some(format!(". Task {:?} waits: {message}", child.key)),
+            _ => None,
+        });
+        waits.unwrap_or_default()
     }
 
     fn pending_message(&self, kind: &str) -> String {

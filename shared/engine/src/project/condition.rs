@@ -16,18 +16,14 @@ impl RunState {
     /// The condition of a child that exists.
     pub(crate) fn child_condition(&self, child: &Child) -> Condition {
         let (status, reason, message, at) = match &child.phase {
-            Phase::Running { since, seen, .. } => {
-                let reason = match seen {
-                    Some(_) => "Running",
-                    None if child.attempt > 0 => "ToBeRetried",
-                    None => "Started",
+            Phase::Running { since, seen, waits, .. } => {
+                let (reason, message) = match (seen, waits) {
+                    (Some(_), _) => ("Running", RUNNING_MESSAGE),
+                    (None, Some(message)) => ("Pending", message.as_str()),
+                    (None, None) if child.attempt > 0 => ("ToBeRetried", RUNNING_MESSAGE),
+                    (None, None) => ("Started", RUNNING_MESSAGE),
                 };
-                (
-                    ConditionStatus::Unknown,
-                    reason.to_owned(),
-                    RUNNING_MESSAGE.to_owned(),
-                    *since,
-                )
+                (ConditionStatus::Unknown, reason.to_owned(), message.to_owned(), *since)
             }
             Phase::Over {
                 at,

@@ -15,6 +15,7 @@ use crate::resolution::Answer;
 use crate::state::{NodePhase, RunState};
 use crate::substitution::walk;
 use crate::task::label_value;
+use crate::trace;
 
 /// Status of the run's object, and the labels and annotations it gains from what it refers to.
 /// Before the run was observed it is empty.
@@ -33,9 +34,10 @@ pub fn project_run(state: &RunState) -> ProjectedStatus {
         completion_time: state.end.as_ref().map(|end| Time(end.at)),
         results: state.end.as_ref().map(|end| end.results.clone()).unwrap_or_default(),
         finally_start_time: state.finally_started_at.map(Time),
+        span_context: trace::run_context(state).to_map(),
         ..PipelineRunStatus::default()
     };
-    let (mut labels, mut annotations) = Default::default();
+    let (mut labels, mut annotations, mut told) = <(_, _, BTreeMap<_, _>)>::default();
     if let Some(plan) = state.plan().filter(|_| state.is_started()) {
         status.pipeline_spec = Some(spec(plan));
         status.skipped_tasks = skipped(state, plan);
@@ -48,12 +50,13 @@ pub fn project_run(state: &RunState) -> ProjectedStatus {
         annotations = plan.annotations.clone();
         annotations.retain(|key: &String, _| !key.starts_with("kubectl.kubernetes.io/"));
         labels.insert(known::LABEL_PIPELINE.to_owned(), label_value(&plan.name));
-        annotations.extend(release::touched(state, plan));
+        told.extend(release::touched(state, plan));
     }
     ProjectedStatus {
         status: RunStatus::PipelineRun(Box::new(status)),
         labels,
         annotations,
+        told,
     }
 }
 
@@ -68,6 +71,7 @@ fn of_task_run(state: &RunState) -> ProjectedStatus {
     };
     status.conditions = vec![state.run_condition()];
     status.observed_generation = state.run().and_then(|run| run.metadata().generation);
+    status.span_context = trace::run_context(state).to_map();
     let (mut labels, mut annotations) = (BTreeMap::new(), BTreeMap::new());
     for found in &state.resolution.found {
         if let Answer::Task {
@@ -88,6 +92,7 @@ fn of_task_run(state: &RunState) -> ProjectedStatus {
         status: RunStatus::TaskRun(Box::new(status)),
         labels,
         annotations,
+        told: BTreeMap::new(),
     }
 }
 

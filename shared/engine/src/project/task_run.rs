@@ -1,8 +1,7 @@
 //! TaskRun objects.
 
-use std::collections::BTreeMap;
-
 use tidemill_messages::AttemptOutcome;
+use tidemill_messages::trace::ANNOTATION_TASK_RUN;
 use tidemill_resources::meta::{Condition, Provenance, Time};
 use tidemill_resources::pipeline::TaskRef;
 use tidemill_resources::{ObjectMeta, TaskRun, TaskRunSpec, TaskRunStatus};
@@ -15,6 +14,7 @@ use crate::resolution::Answer;
 use crate::run_object::RunObject;
 use crate::state::RunState;
 use crate::task::{self, Built, Subject};
+use crate::trace;
 
 /// The whole TaskRun of a task: name and UID are the same for the same run and task. For a run of kind
 /// TaskRun it is the run's object with the status it is to have.
@@ -30,7 +30,9 @@ pub fn project_task_run(state: &RunState, task: &str) -> Result<TaskRun, Error> 
             ..(**run).clone()
         });
     }
-    let identity = task::identity_of(&subject);
+    let mut identity = task::identity_of(&subject);
+    let context = trace::run_context(state).to_json();
+    identity.annotations.insert(ANNOTATION_TASK_RUN.to_owned(), context);
     let metadata = ObjectMeta {
         name: Some(identity.name),
         namespace: Some(state.namespace().to_owned()),
@@ -108,6 +110,7 @@ pub(super) fn status(state: &RunState, task: &str) -> TaskRunStatus {
     };
     status.conditions = vec![state.child_condition(child)];
     status.retries_status = retries(state, child);
+    status.span_context = trace::attempt_context(state, task, child.attempt).to_map();
     status.task_spec = Some(match task::build(&subject) {
         Ok(Built { spec, .. }) => spec,
         // Rejected: as it was written.
@@ -134,7 +137,6 @@ fn of_outcome(outcome: &AttemptOutcome) -> TaskRunStatus {
         steps: outcome.steps.clone(),
         sidecars: outcome.sidecars.clone(),
         results: outcome.results.clone(),
-        span_context: BTreeMap::new(),
         ..TaskRunStatus::default()
     }
 }

@@ -41,6 +41,7 @@ impl RunState {
                 started_at,
                 steps,
             } => self.saw(task, pod_name, *started_at, steps)?,
+            Change::Waits { task, message } => self.waits(task, message)?,
             Change::Ending { task, cause } => self.ending(task, *cause)?,
             Change::Ended {
                 task,

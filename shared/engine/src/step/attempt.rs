@@ -20,6 +20,9 @@ const FINAL_REASONS: [&str; 4] = [
     "InvalidParamValue",
 ];
 
+/// Tekton's reason for a pod that cannot be made.
+const POD_FAILED: &str = "PodCreationFailed";
+
 /// Annotation: how many more attempts there are when runners are lost.
 const RERUN_WHEN_LOST: &str = "tidemill.dev/rerun-when-lost";
 
@@ -46,6 +49,28 @@ impl Turn<'_> {
             pod_name: pod_name.to_owned(),
             started_at,
             steps: steps.to_vec(),
+        })?;
+        self.touch(task, false);
+        Ok(())
+    }
+
+    pub(super) fn attempt_waits(&mut self, fact: &Fact, task: &str, attempt: u32, message: &str) -> Result<(), Error> {
+        let Some(child) = self.current(fact, task, attempt)? else {
+            return Ok(());
+        };
+        if !matches!(
+            &child.phase,
+            Phase::Running {
+                seen: None,
+                waits: None,
+                ..
+            }
+        ) {
+            return Ok(());
+        }
+        self.change(Change::Waits {
+            task: task.to_owned(),
+            message: message.to_owned(),
         })?;
         self.touch(task, false);
         Ok(())
@@ -104,7 +129,13 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn attempt_returned(&mut self, fact: &Fact, task: &str, attempt: u32, claim: u64) -> Result<(), Error> {
+    pub(super) fn attempt_returned(
+        &mut self,
+        fact: &Fact,
+        task: &str,
+        attempt: u32,
+        (claim, message): (u64, &str),
+    ) -> Result<(), Error> {
         let Some(child) = self.current(fact, task, attempt)? else {
             return Ok(());
         };
@@ -116,6 +147,10 @@ impl Turn<'_> {
             return self.attempt_finished(fact, task, attempt, &outcome);
         }
         let dispatch = child.dispatch + 1;
+        if dispatch > self.state.limits.dispatches_max {
+            let outcome = unplaced(child.dispatch, message, self.at);
+            return self.attempt_finished(fact, task, attempt, &outcome);
+        }
         self.change(Change::Returned {
             task: task.to_owned(),
             claim,
@@ -188,15 +223,31 @@ impl Turn<'_> {
 
 /// The end of an attempt that was told to end and of which no step had started.
 fn ended_by_nobody(cause: CancelCause, at: Timestamp) -> AttemptOutcome {
+    let ending = match cause.reason() {
+        CancelReason::Cancelled => Ending::Cancelled,
+        CancelReason::TimedOut => Ending::TimedOut,
+    };
+    unstarted(ending, at)
+}
+
+/// The end of an attempt whose pod nobody could make.
+fn unplaced(dispatches: u32, message: &str, at: Timestamp) -> AttemptOutcome {
+    let message = format!(
+        "its pod could not be made, and it was dispatched again {dispatches} times (setting planner.dispatches-max); \
+         the last runner said: {message}"
+    );
+    let reason = POD_FAILED.to_owned();
+    unstarted(Ending::Failed { reason, message }, at)
+}
+
+fn unstarted(ending: Ending, at: Timestamp) -> AttemptOutcome {
     AttemptOutcome {
-        ending: match cause.reason() {
-            CancelReason::Cancelled => Ending::Cancelled,
-            CancelReason::TimedOut => Ending::TimedOut,
-        },
+        ending,
         pod_name: String::new(),
         started_at: None,
         completed_at: at,
         steps: Vec::new(),
+        step_times_us: Vec::new(),
         sidecars: Vec::new(),
         results: Vec::new(),
     }

@@ -161,6 +161,85 @@ fn a_returned_attempt_is_a_new_message_for_the_same_attempt() {
 }
 
 #[test]
+fn an_attempt_whose_pod_cannot_be_made_ends_after_so_many_dispatches() {
+    let mut world = world();
+    world.observe();
+    let at = "2026-01-01T00:00:00Z".parse().unwrap();
+    for claim in 1..=11 {
+        assert!(!world.state.is_over(), "claim {claim}");
+        let task = "a".to_owned();
+        let message = "no space left".to_owned();
+        let (attempt, fact) = (
+            0,
+            Fact::AttemptReturned {
+                at,
+                task,
+                attempt: 0,
+                claim,
+                message,
+            },
+        );
+        let decision = world.tell(&fact).unwrap();
+        let again = decision
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, tidemill_engine::Effect::StartTask { attempt: of, .. } if *of == attempt));
+        assert_eq!(again, claim <= 10, "claim {claim}");
+    }
+    let run = tidemill_engine::project_task_run(&world.state, "a").unwrap();
+    // A failure like any other: the task's retries apply.
+    let condition = run.status.unwrap().retries_status[0].conditions[0].clone();
+    assert_eq!(condition.reason, "PodCreationFailed");
+    for words in ["10 times", "planner.dispatches-max", "no space left"] {
+        assert!(condition.message.contains(words), "{}", condition.message);
+    }
+}
+
+#[test]
+fn an_attempt_that_nobody_takes_says_so_until_it_runs() {
+    let mut world = world();
+    world.observe();
+    let at = "2026-01-01T00:00:00Z".parse().unwrap();
+    let (task, message) = ("a".to_owned(), "no runner takes class \"x\"".to_owned());
+    let waits = Fact::AttemptWaits {
+        at,
+        task: task.clone(),
+        attempt: 0,
+        message,
+    };
+    assert!(!world.tell(&waits).unwrap().changes.is_empty());
+    assert!(world.tell(&waits).unwrap().changes.is_empty(), "told twice");
+    let condition = |world: &World| {
+        let run = tidemill_engine::project_task_run(&world.state, "a").unwrap();
+        run.status.unwrap().conditions[0].clone()
+    };
+    let found = condition(&world);
+    assert_eq!(
+        (found.reason.as_str(), found.message.contains("no runner takes")),
+        ("Pending", true)
+    );
+    let run = tidemill_engine::project_run(&world.state);
+    assert!(
+        format!("{:?}", run.status).contains("Task \\\"a\\\" waits: no runner takes"),
+        "{:?}",
+        run.status
+    );
+    let steps = Vec::new();
+    let (pod_name, started_at) = ("p".to_owned(), at);
+    world
+        .tell(&Fact::AttemptStarted {
+            at,
+            task,
+            attempt: 0,
+            pod_name,
+            started_at,
+            steps,
+        })
+        .unwrap();
+    assert_eq!(condition(&world).reason, "Running");
+}
+
+#[test]
 fn a_log_that_is_not_whole_is_noticed() {
     let mut world = world();
     world.observe();

@@ -39,6 +39,7 @@ fn outcome(at: Timestamp) -> AttemptOutcome {
         started_at: Some(at),
         completed_at: at,
         steps: vec![serde_json::from_value(step).unwrap()],
+        step_times_us: Vec::new(),
         sidecars: Vec::new(),
         results: Vec::new(),
     }

@@ -65,6 +65,7 @@ pub(crate) fn outcome(words: &str, at: Timestamp) -> AttemptOutcome {
         started_at: Some(at),
         completed_at: at,
         steps: of_steps.into_iter().filter_map(step_state).collect(),
+        step_times_us: Vec::new(),
         sidecars: Vec::new(),
         results: results.collect(),
     }

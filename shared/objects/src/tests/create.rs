@@ -113,17 +113,20 @@ async fn a_dry_run_stores_nothing() {
         ..WriteOptions::default()
     };
     let before = objects.version();
-    let made = objects.create_with(config("a", "x").to_value(), options).await.unwrap();
+    let made = objects
+        .create_with(config("a", "x").to_value(), options.clone())
+        .await
+        .unwrap();
     assert!(made.object.metadata.uid.is_some());
     assert_eq!(objects.get(&config_key("a")).await.unwrap(), None);
     objects.create(config("a", "x")).await.unwrap();
     let error = objects
-        .create_with(config("a", "x").to_value(), options)
+        .create_with(config("a", "x").to_value(), options.clone())
         .await
         .unwrap_err();
     assert_eq!(error.reason(), "AlreadyExists");
     let patched = objects
-        .update_with(config("a", "y").to_value(), Part::Main, options)
+        .update_with(config("a", "y").to_value(), Part::Main, options.clone())
         .await
         .unwrap();
     assert_eq!(super::datum(&patched.object), "y");
@@ -166,16 +169,19 @@ async fn references_that_lead_nowhere_are_warned_of() {
         })
     };
     let options = WriteOptions::default();
-    let made = objects.create_with(pipeline("docker-911"), options).await.unwrap();
+    let made = objects
+        .create_with(pipeline("docker-911"), options.clone())
+        .await
+        .unwrap();
     let expected = "spec.tasks[0].taskRef.name: no Task \"docker-911\" in namespace \"default\"; there is \"docker\"";
     assert_eq!(made.warnings, [expected]);
     let same = objects
-        .update_with(pipeline("docker-911"), Part::Main, options)
+        .update_with(pipeline("docker-911"), Part::Main, options.clone())
         .await
         .unwrap();
     assert!(same.warnings.is_empty(), "what did not change is not told again");
     let right = objects
-        .update_with(pipeline("docker"), Part::Main, options)
+        .update_with(pipeline("docker"), Part::Main, options.clone())
         .await
         .unwrap();
     assert!(right.warnings.is_empty());

@@ -42,7 +42,7 @@ pub(super) async fn of(
     let before = match step
         .before
         .filter(|_| !added)
-        .and_then(|sequence| inner.cached(sequence))
+        .and_then(|sequence| inner.bodies().peek(sequence))
     {
         Some(body) => selected(scope, &decode(&body, step.version, &step.key)?),
         // Nobody knows any more: one event too many does no harm.

@@ -32,7 +32,12 @@ pub(crate) fn measure(runtime: &Runtime) -> Result<Vec<Figure>> {
         let file = stage.file(&format!("floor-{round}"));
         let mut sum = 0.0;
         for index in 0..LENGTH {
-            let sample = runtime.block_on(floor::publish_then_exec(&bus, &file, &format!("f{index}")))?;
+            let sample = runtime.block_on(floor::publish_then_exec(
+                &bus,
+                &stage.program(),
+                &file,
+                &format!("f{index}"),
+            ))?;
             sum += sample;
             floors.push(sample);
         }
@@ -70,7 +75,8 @@ pub(crate) fn measure(runtime: &Runtime) -> Result<Vec<Figure>> {
     ])
 }
 
-fn hops_of(stamps: &[Stamp]) -> Vec<f64> {
+/// Milliseconds from the end of each task's process to the begin of the next one's.
+pub(super) fn hops_of(stamps: &[Stamp]) -> Vec<f64> {
     let between = |pair: &[Stamp]| Duration::from_nanos(pair[1].begin_ns.saturating_sub(pair[0].end_ns));
     stamps.windows(2).map(|pair| milliseconds(between(pair))).collect()
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -58,7 +57,7 @@ impl Stage {
         let (state, bin) = (folder.path().join("state"), folder.path().join("bin"));
         fs::create_dir_all(&state)?;
         fs::create_dir_all(&bin)?;
-        fs::copy(step()?, bin.join("tidemill-step"))?;
+        fs::copy(program("tidemill-step")?, bin.join("tidemill-step"))?;
         fs::write(
             state.join("tidemill.toml"),
             format!(
@@ -215,14 +214,6 @@ fn labels(line: &str) -> BTreeMap<&str, &str> {
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (name, value.trim_matches('"')))
         .collect()
-}
-
-/// The step binary that runs in any image.
-fn step() -> Result<PathBuf> {
-    match std::env::var_os("TIDEMILL_STATIC_STEP") {
-        Some(path) => Ok(path.into()),
-        None => program("tidemill-step"),
-    }
 }
 
 fn resident_mib(pid: u32) -> Result<f64> {

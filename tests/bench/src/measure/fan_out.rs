@@ -25,13 +25,20 @@ pub(crate) fn measure(runtime: &Runtime) -> Result<Vec<Figure>> {
     for round in 0..ROUNDS {
         let (_, took) = stage.run(COUNT, false)?;
         ours.push(milliseconds(took));
-        let processes = floor::fan_out(COUNT, parallel)?;
+        let processes = floor::fan_out(
+            &stage.program(),
+            &stage.file(&format!("floor-{round}")),
+            COUNT,
+            parallel,
+        )?;
         let publishes: Duration = runtime.block_on(floor::publishes(&bus, PUBLISHES, round))?;
         floors.push(milliseconds(processes + publishes));
     }
     Ok(vec![Figure {
         name: format!("fan-out of {COUNT} tasks"),
-        floor_name: format!("{COUNT} sandboxed `true` by xargs -P {parallel}, and {PUBLISHES} publishes, window 256"),
+        floor_name: format!(
+            "{COUNT} times the same program in namespaces of its own by xargs -P {parallel}, and {PUBLISHES} publishes, window 256"
+        ),
         unit: "ms",
         ours,
         floor: floors,

@@ -1,7 +1,7 @@
 //! The objects the tests make.
 
 /// A task with a parameter, a result and two steps.
-pub(super) const TASK: &str = "
+pub(crate) const TASK: &str = "
 apiVersion: tekton.dev/v1
 kind: Task
 metadata:
@@ -27,7 +27,7 @@ spec:
 ";
 
 /// A pipeline of two tasks, the second after the first.
-pub(super) const PIPELINE: &str = "
+pub(crate) const PIPELINE: &str = "
 apiVersion: tekton.dev/v1
 kind: Pipeline
 metadata:
@@ -56,7 +56,7 @@ spec:
 ";
 
 /// A run that names its pipeline.
-pub(super) const RUN: &str = "
+pub(crate) const RUN: &str = "
 apiVersion: tekton.dev/v1
 kind: PipelineRun
 metadata:
@@ -70,7 +70,7 @@ spec:
 ";
 
 /// A run that goes on until it is told to end.
-pub(super) const LONG: &str = "
+pub(crate) const LONG: &str = "
 apiVersion: tekton.dev/v1
 kind: PipelineRun
 metadata:
@@ -89,7 +89,7 @@ spec:
 ";
 
 /// A listener of pushes, and what one starts.
-pub(super) const LISTENER: &str = "
+pub(crate) const LISTENER: &str = "
 apiVersion: triggers.tekton.dev/v1beta1
 kind: EventListener
 metadata:
@@ -126,4 +126,32 @@ spec:
         params:
           - name: who
             value: $(tt.params.revision)
+";
+
+/// A pipeline that wants parameters of every type and a workspace.
+pub(crate) const INPUTS: &str = "
+apiVersion: tekton.dev/v1
+kind: Pipeline
+metadata:
+  name: inputs
+spec:
+  params:
+    - name: who
+    - name: list
+      type: array
+    - name: map
+      type: object
+      properties: {k: {type: string}}
+  workspaces: [{name: files}]
+  tasks:
+    - name: show
+      workspaces: [{name: files}]
+      taskSpec:
+        workspaces: [{name: files}]
+        steps:
+          - name: show
+            image: busybox
+            script: |
+              echo kept > $(workspaces.files.path)/kept
+              echo $(params.who) $(params.list[1]) $(params.map.k) $(cat $(workspaces.files.path)/kept)
 ";

@@ -6,14 +6,21 @@ use anyhow::{Context, Result, ensure};
 use tidemill_kit::wait_until;
 
 use super::fixtures::{LONG, PIPELINE, RUN, TASK};
+use super::ground::Ground;
 use super::program::{Program, SOON, contains, kubectl, refused};
 use crate::Test;
 
 /// What a test does with kubectl.
 pub(super) type Body = fn(&Program) -> Result<()>;
 
-pub(super) fn tests() -> Vec<Test> {
-    let all: [(&str, Body); 11] = [
+/// Where pods have a kubelet, or Tidemill shows them; where the cluster's own kinds are Tidemill's.
+const ALONE: [&str; 2] = ["logs_are_followed", "items_with_a_name_are_merged"];
+
+pub(super) fn tests(ground: Ground) -> Vec<Test> {
+    let all: [(&str, Body); 14] = [
+        ("fields_have_managers", fields_have_managers),
+        ("one_goes_over_to_server_side_apply", one_goes_over_to_server_side_apply),
+        ("items_with_a_name_are_merged", items_with_a_name_are_merged),
         ("a_folder_is_applied_twice", a_folder_is_applied_twice),
         ("an_apply_changes_and_removes", an_apply_changes_and_removes),
         ("a_run_is_created_and_waited_for", a_run_is_created_and_waited_for),
@@ -29,16 +36,29 @@ pub(super) fn tests() -> Vec<Test> {
         ("what_is_owned_goes_with_its_owner", what_is_owned_goes_with_its_owner),
         ("logs_are_followed", logs_are_followed),
     ];
-    all.into_iter()
-        .map(|(name, body)| test("kubectl", name, body))
+    select(&all, &ALONE, ground)
+        .map(|(name, body)| test(ground, "kubectl", name, body))
         .collect()
 }
 
+/// What of the tests makes sense there: all but those of `alone` where there is a cluster.
+pub(super) fn select<T: Copy>(
+    all: &[(&'static str, T)],
+    alone: &[&str],
+    ground: Ground,
+) -> impl Iterator<Item = (&'static str, T)> {
+    all.iter()
+        .copied()
+        .filter(move |(name, _)| ground == Ground::Alone || !alone.contains(name))
+}
+
 /// A test in a namespace of its own; skipped aloud without kubectl.
-pub(super) fn test(group: &str, name: &str, body: Body) -> Test {
-    Test::new(format!("clients::{group}::{name}"), move || match kubectl()? {
-        Some(kubectl) => body(&kubectl),
-        None => Ok(()),
+pub(super) fn test(ground: Ground, group: &str, name: &str, body: Body) -> Test {
+    Test::new(format!("{}::{group}::{name}", ground.name()), move || {
+        match kubectl(ground)? {
+            Some(kubectl) => body(&kubectl),
+            None => Ok(()),
+        }
     })
 }
 
@@ -128,6 +148,98 @@ fn an_apply_changes_and_removes(kubectl: &Program) -> Result<()> {
     Ok(())
 }
 
+fn fields_have_managers(kubectl: &Program) -> Result<()> {
+    let by = |manager: &str, text: &str, more: &[&str]| {
+        let manager = format!("--field-manager={manager}");
+        kubectl.fed(&[&["apply", "--server-side", "-f", "-", &manager], more].concat(), text)
+    };
+    let field = |path: &str| {
+        kubectl.tell(&[
+            "get",
+            "task",
+            "greet",
+            "--show-managed-fields",
+            "-o",
+            &format!("jsonpath={path}"),
+        ])
+    };
+    let said = kubectl.feed(&["apply", "--server-side", "-f", "-"], TASK)?;
+    ensure!(said == "task.tekton.dev/greet serverside-applied\n", "{said}");
+    // Another says more of it, and the first does not take that away.
+    let label = "apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: greet, labels: {team: blue}}\n";
+    ensure!(by("second", label, &[])?.status.success());
+    kubectl.feed(&["apply", "--server-side", "-f", "-"], TASK)?;
+    ensure!(field("{.metadata.labels.team}")? == "blue");
+    let managers = field("{.metadata.managedFields[*].manager}")?;
+    ensure!(managers == "kubectl second", "{managers}");
+    // What is the first's is his until it is taken.
+    let other = TASK.replace("Says hello and goodbye.", "Says nothing.");
+    let arguments = ["apply", "--server-side"];
+    refused(
+        &arguments,
+        &by("second", &other, &[])?,
+        &[
+            "Apply failed with 1 conflict",
+            "conflict with \"kubectl\"",
+            ".spec.description",
+        ],
+    )?;
+    ensure!(by("second", &other, &["--force-conflicts"])?.status.success());
+    ensure!(field("{.spec.description}")? == "Says nothing.");
+    // What is said no more goes.
+    ensure!(
+        by("second", &other.replace("  description: Says nothing.\n", ""), &[])?
+            .status
+            .success()
+    );
+    let left = field("{.metadata.labels}{.spec.description}")?;
+    ensure!(
+        left.is_empty() || !left.contains("blue") && !left.contains("nothing"),
+        "{left}"
+    );
+    // An edit makes what it changes the editor's.
+    kubectl.tell(&["label", "task", "greet", "team=red"])?;
+    refused(
+        &arguments,
+        &by("third", label, &[])?,
+        &["conflict with \"kubectl-label\"", ".metadata.labels.team"],
+    )
+}
+
+fn one_goes_over_to_server_side_apply(kubectl: &Program) -> Result<()> {
+    let apply = |text: &str, more: &[&str]| kubectl.feed(&[&["apply", "-f", "-"], more].concat(), text);
+    apply(TASK, &[])?;
+    // What the same person applied before is no conflict, and goes when it is said no more.
+    let other = TASK.replace("Says hello and goodbye.", "Says nothing.");
+    apply(&other, &["--server-side"])?;
+    let shown = |path: &str| {
+        let path = format!("jsonpath={path}");
+        kubectl.tell(&["get", "task", "greet", "--show-managed-fields", "-o", &path])
+    };
+    ensure!(shown("{.spec.description}")? == "Says nothing.");
+    let managers = shown("{.metadata.managedFields[*].manager}")?;
+    ensure!(!managers.contains("kubectl-client-side-apply"), "{managers}");
+    apply(&other.replace("  description: Says nothing.\n", ""), &["--server-side"])?;
+    ensure!(shown("{.spec.description}")?.is_empty());
+    Ok(())
+}
+
+fn items_with_a_name_are_merged(kubectl: &Program) -> Result<()> {
+    let by = |manager: &str, secrets: &str| {
+        let account =
+            format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: robot}}\nsecrets: [{secrets}]\n");
+        let manager = format!("--field-manager={manager}");
+        kubectl.feed(&["apply", "--server-side", "-f", "-", &manager], &account)
+    };
+    let names = || kubectl.tell(&["get", "serviceaccount", "robot", "-o", "jsonpath={.secrets[*].name}"]);
+    by("first", "{name: a}, {name: b}")?;
+    by("second", "{name: c}")?;
+    ensure!(names()? == "a b c", "{}", names()?);
+    by("first", "{name: b}")?;
+    ensure!(names()? == "b c", "{}", names()?);
+    Ok(())
+}
+
 fn a_run_is_created_and_waited_for(kubectl: &Program) -> Result<()> {
     furnish(kubectl)?;
     let run = create(kubectl, RUN)?;
@@ -146,6 +258,20 @@ fn a_run_is_created_and_waited_for(kubectl: &Program) -> Result<()> {
         &described,
         &["Name:", "greetings-run-", "team=blue", "Succeeded", "Events:"],
     )?;
+    let field = format!("involvedObject.name={name},involvedObject.kind=PipelineRun");
+    let reasons = [
+        "get",
+        "events",
+        "--field-selector",
+        &field,
+        "-o",
+        "jsonpath={.items[*].reason}",
+    ];
+    let told = kubectl.until(&reasons, "Succeeded")?;
+    contains(&told, &["Started"])?;
+    contains(&kubectl.tell(&["describe", &run])?, &["Tasks Completed: 2"])?;
+    let all = kubectl.until(&["get", "events"], "Succeeded")?;
+    contains(&all, &["LAST SEEN", &format!("pipelinerun/{name}")])?;
     let selected = kubectl.tell(&[
         "get",
         "taskrun",
@@ -248,7 +374,8 @@ fn fields_that_do_not_exist_are_refused(kubectl: &Program) -> Result<()> {
     let text = String::from_utf8_lossy(&warned.stderr).into_owned();
     ensure!(warned.status.success(), "{text}");
     contains(&text, &["Warning:", "odd"])?;
-    let explained = kubectl.tell(&["explain", "pipelinerun.spec.timeouts"])?;
+    // An API server asks for the descriptions of others now and then.
+    let explained = kubectl.until(&["explain", "pipelinerun.spec.timeouts"], "FIELD: timeouts")?;
     contains(
         &explained,
         &[

@@ -1,7 +1,7 @@
 //! A client program on the shared server, in a namespace of a test's own.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tidemill_kit::{Running, wait_until};
 
+use super::ground::{Ground, NOBODY, cluster};
 use crate::server::shared_state;
 
 /// Time for what should come soon, with many tests side by side.
@@ -32,6 +33,7 @@ struct Place {
     namespace: String,
     /// Whether the namespace goes with it.
     is_own: bool,
+    ground: Ground,
 }
 
 impl Drop for Place {
@@ -55,11 +57,17 @@ impl Drop for Place {
 ///
 /// # Errors
 /// In CI, when it is not to be had.
-pub(super) fn kubectl() -> Result<Option<Program>> {
+pub(super) fn kubectl(ground: Ground) -> Result<Option<Program>> {
     let Some(path) = found("TIDEMILL_KUBECTL", "deploy/tools/kubectl")? else {
         return Ok(None);
     };
-    let kubeconfig = shared_state()?.join("kubeconfig");
+    let kubeconfig = match ground {
+        Ground::Alone => shared_state()?.join("kubeconfig"),
+        Ground::Cluster => match found("TIDEMILL_KUBERNETES", "deploy/tools/kubernetes")? {
+            Some(_) => cluster(&path)?.kubeconfig().to_owned(),
+            None => return Ok(None),
+        },
+    };
     let number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
     let namespace = format!("clients-{}-{number}", std::process::id());
     let place = Place {
@@ -67,6 +75,7 @@ pub(super) fn kubectl() -> Result<Option<Program>> {
         kubeconfig,
         namespace: namespace.clone(),
         is_own: true,
+        ground,
     };
     let program = Program {
         path,
@@ -81,8 +90,8 @@ pub(super) fn kubectl() -> Result<Option<Program>> {
 ///
 /// # Errors
 /// As [`kubectl`].
-pub(super) fn both() -> Result<Option<(Program, Program)>> {
-    let (Some(kubectl), Some(path)) = (kubectl()?, found("TIDEMILL_TKN", "deploy/tools/tkn")?) else {
+pub(super) fn both(ground: Ground) -> Result<Option<(Program, Program)>> {
+    let (Some(kubectl), Some(path)) = (kubectl(ground)?, found("TIDEMILL_TKN", "deploy/tools/tkn")?) else {
         return Ok(None);
     };
     let tkn = Program {
@@ -92,11 +101,11 @@ pub(super) fn both() -> Result<Option<(Program, Program)>> {
     Ok(Some((kubectl, tkn)))
 }
 
-fn found(variable: &str, tool: &str) -> Result<Option<PathBuf>> {
+pub(super) fn found(variable: &str, tool: &str) -> Result<Option<PathBuf>> {
     match std::env::var_os(variable).filter(|path| !path.is_empty()) {
         Some(path) => Ok(Some(path.into())),
         None if std::env::var_os("CI").is_some() => {
-            bail!("{variable} is not set: `make e2e-clients` sets it by {tool}")
+            bail!("{variable} is not set: `make e2e-clients` and `make e2e-clients-cluster` set it by {tool}")
         }
         None => {
             eprintln!("SKIPPED: {variable} is not set: `make e2e-clients` sets it by {tool}");
@@ -110,21 +119,49 @@ impl Program {
         &self.place.namespace
     }
 
+    pub(super) fn ground(&self) -> Ground {
+        self.place.ground
+    }
+
     /// The same with another user's token.
     pub(super) fn with_token(&self, token: &str) -> Self {
-        Self {
-            user: vec![format!("--token={token}")],
-            ..self.clone()
-        }
+        let user = vec![format!("--token={token}")];
+        let same = match self.place.ground {
+            Ground::Alone => self.clone(),
+            // The administrator's certificate would count for more than a token.
+            Ground::Cluster => self.with_kubeconfig(&self.place.kubeconfig.with_file_name(NOBODY)),
+        };
+        Self { user, ..same }
     }
 
     /// The same by another kubeconfig.
-    pub(super) fn with_kubeconfig(&self, path: &std::path::Path) -> Self {
+    pub(super) fn with_kubeconfig(&self, path: &Path) -> Self {
         let place = Place {
             kubectl: self.place.kubectl.clone(),
             kubeconfig: path.to_owned(),
             namespace: self.place.namespace.clone(),
             is_own: false,
+            ground: self.place.ground,
+        };
+        Self {
+            place: Arc::new(place),
+            ..self.clone()
+        }
+    }
+
+    /// The program itself.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The same in another namespace, which is left alone.
+    pub(super) fn in_namespace(&self, namespace: &str) -> Self {
+        let place = Place {
+            kubectl: self.place.kubectl.clone(),
+            kubeconfig: self.place.kubeconfig.clone(),
+            namespace: namespace.to_owned(),
+            is_own: false,
+            ground: self.place.ground,
         };
         Self {
             place: Arc::new(place),
@@ -204,6 +241,17 @@ impl Program {
         });
         ensure!(came, "{} never said {text:?} but:\n{last}", arguments.join(" "));
         Ok(last)
+    }
+
+    /// Asks until it says so many lines.
+    pub(super) fn until_lines(&self, arguments: &[&str], count: usize) -> Result<()> {
+        let mut last = String::new();
+        let came = wait_until(SOON, || {
+            last = self.tell(arguments).unwrap_or_default();
+            last.lines().count() == count
+        });
+        ensure!(came, "{} never said {count} lines but:\n{last}", arguments.join(" "));
+        Ok(())
     }
 }
 

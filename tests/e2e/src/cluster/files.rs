@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::world::{World, tree};
+use super::world::{Seed, tree};
 
 /// Name of the seed's run over SSH.
 pub(super) const FIRST_RUN: &str = "pipelinerun-911";
@@ -22,18 +22,18 @@ pub(super) fn accounts() -> Result<String> {
 }
 
 /// The seed's Task `docker` under the name by which its Pipeline calls it.
-pub(super) fn docker(world: &World) -> Result<String> {
-    Ok(world
-        .seed_file("task-docker.yaml")?
+pub(super) fn docker(seed: &Seed) -> Result<String> {
+    Ok(seed
+        .file("task-docker.yaml")?
         .replacen("name: docker\n", "name: docker-911\n", 1)
         .replacen("{name: docker}", "{name: docker-911}", 1))
 }
 
 /// The Pipeline `pipeline` of the triggers: the seed's, with the SSH keys optional, and with so many seconds for a
 /// release to become ready (the seed's own five minutes without).
-pub(super) fn pipeline(world: &World, seconds: Option<u32>) -> Result<String> {
-    let mut text = world
-        .seed_file("pipeline.yaml")?
+pub(super) fn pipeline(seed: &Seed, seconds: Option<u32>) -> Result<String> {
+    let mut text = seed
+        .file("pipeline.yaml")?
         .replacen("pipeline-911", "pipeline", 1)
         .replacen(
             "    - name: secret-gitee-auth\n",

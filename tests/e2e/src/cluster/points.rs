@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Options;
 use super::files::{self, FIRST_RUN};
+use super::traced;
 use super::world::{RUN_LIMIT, World, condition};
 
 /// What the article's service says.
@@ -34,7 +35,7 @@ pub(super) fn what_is_missing_is_named(world: &mut World, _: Options) -> Result<
     must_miss(world, "git-clone-911")?;
     world.apply(&files::git_clone()?)?;
     must_miss(world, "docker-911")?;
-    world.apply(&files::docker(world)?)?;
+    world.apply(&files::docker(&world.seed)?)?;
     must_miss(world, "github-bot")?;
     world.apply_to_cluster(&files::accounts()?)?;
     must_miss(world, "git-ssh-secret-gee")?;
@@ -79,21 +80,29 @@ pub(super) fn the_program_is_deployed(world: &mut World, _: Options) -> Result<(
 
 /// A push to GitLab starts a run of its commit, over HTTP.
 pub(super) fn a_push_deploys_its_commit(world: &mut World, options: Options) -> Result<()> {
-    world.apply(&files::pipeline(world, seconds(options))?)?;
+    world.apply(&files::pipeline(&world.seed, seconds(options))?)?;
     for name in ["other-triggers.yaml", "gitlab-template.yaml", "gitlab-listener.yaml"] {
         world.apply(&world.seed_file(name)?)?;
     }
     let commit = world.commit(SECOND_TEXT, true)?;
     let name = push(world, &commit)?;
     world.must_succeed(&name)?;
-    world.must_answer(SECOND_TEXT)
+    world.must_answer(SECOND_TEXT)?;
+    if options.traced {
+        traced::a_good_run(world, &name, "trace-cluster-good.svg")?;
+    }
+    Ok(())
 }
 
 /// A commit whose container never becomes ready: the release goes back, and the run says so.
-pub(super) fn a_bad_commit_goes_back(world: &mut World, _: Options) -> Result<()> {
+pub(super) fn a_bad_commit_goes_back(world: &mut World, options: Options) -> Result<()> {
     let commit = world.commit("never seen", false)?;
     let name = push(world, &commit)?;
-    went_back(world, &name)
+    went_back(world, &name)?;
+    if options.traced {
+        traced::a_run_that_went_back(world, &name, "trace-cluster-rollback.svg")?;
+    }
+    Ok(())
 }
 
 /// The end of a run whose release went back.
@@ -115,16 +124,23 @@ fn went_back(world: &World, name: &str) -> Result<()> {
 }
 
 /// Everything is killed, again and again, during a good and a bad run: they end as without.
-pub(super) fn killed_everywhere(world: &mut World, _: Options) -> Result<()> {
+pub(super) fn killed_everywhere(world: &mut World, options: Options) -> Result<()> {
     let commit = world.commit(SECOND_TEXT, true)?;
     let good = push(world, &commit)?;
     kill_during(world, &good)?;
     world.must_succeed(&good)?;
     world.must_answer(SECOND_TEXT)?;
+    if options.traced {
+        traced::a_good_run(world, &good, "trace-cluster-killed.svg")?;
+    }
     let commit = world.commit("never seen", false)?;
     let bad = push(world, &commit)?;
     kill_during(world, &bad)?;
-    went_back(world, &bad)
+    went_back(world, &bad)?;
+    if options.traced {
+        traced::a_run_that_went_back(world, &bad, "trace-cluster-killed-rollback.svg")?;
+    }
+    Ok(())
 }
 
 /// Kills everything once during each of these tasks: planner, runner, deployer, gateway and ingest are one process

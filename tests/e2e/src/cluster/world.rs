@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
-use tidemill_kit::{Cluster, Up, program, tell, wait_until};
+use tidemill_kit::{Cluster, Collector, Up, program, tell, wait_until};
 
 use crate::journal::process_of;
 
@@ -24,8 +24,10 @@ const STEP_FOLDER: &str = "/var/lib/tidemill-cluster/step";
 pub(super) struct World {
     pub(super) cluster: Cluster,
     pub(super) up: Up,
+    /// Where its spans go.
+    pub(super) collector: Collector,
     folder: TempDir,
-    seed: PathBuf,
+    pub(super) seed: Seed,
 }
 
 impl World {
@@ -38,7 +40,8 @@ impl World {
         let state = folder.path().join("state");
         fs::create_dir_all(&state)?;
         fs::write(state.join("tidemill.toml"), settings(&cluster))?;
-        let up = Up::start(&state, &[])?;
+        let collector = Collector::start()?;
+        let up = start(&state, &collector)?;
         ensure!(
             up.process.spoken().contains("kubernetes ("),
             "the cluster was not found:\n{}",
@@ -47,8 +50,9 @@ impl World {
         Ok(Self {
             cluster,
             up,
+            collector,
             folder,
-            seed: seed(),
+            seed: Seed::find(),
         })
     }
 
@@ -66,7 +70,7 @@ impl World {
 
     /// Starts `tidemill up` again on the same state, after it was killed.
     pub(super) fn start_again(&mut self) -> Result<()> {
-        self.up = Up::start(&self.state(), &[])?;
+        self.up = start(&self.state(), &self.collector)?;
         Ok(())
     }
 
@@ -76,8 +80,7 @@ impl World {
 
     /// Text of a file of the seed.
     pub(super) fn seed_file(&self, name: &str) -> Result<String> {
-        let path = self.seed.join(name);
-        fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+        self.seed.file(name)
     }
 
     /// Applies a text to Tidemill.
@@ -231,6 +234,10 @@ impl World {
     }
 }
 
+fn start(state: &Path, collector: &Collector) -> Result<Up> {
+    Up::start(state, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())])
+}
+
 /// The condition Succeeded of a run.
 pub(super) fn condition(run: &Value) -> &Value {
     &run["status"]["conditions"][0]
@@ -253,41 +260,40 @@ pub(super) fn tree() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-/// The seed beside the tree, else our own equivalent of it.
-fn seed() -> PathBuf {
-    let beside = std::env::var_os("TIDEMILL_SEED").map_or_else(|| tree().join("../shared/seed"), PathBuf::from);
-    if beside.join("pipelinerun.yaml").is_file() {
-        beside
-    } else {
-        tree().join("tests/cluster/seed/equivalent")
+/// The seed's files: those beside the tree, else our own equivalent of them.
+pub(super) struct Seed(PathBuf);
+
+impl Seed {
+    pub(super) fn find() -> Self {
+        let beside = std::env::var_os("TIDEMILL_SEED").map_or_else(|| tree().join("../shared/seed"), PathBuf::from);
+        if beside.join("pipelinerun.yaml").is_file() {
+            Self(beside)
+        } else {
+            Self(tree().join("tests/cluster/seed/equivalent"))
+        }
+    }
+
+    /// Text of one of them.
+    pub(super) fn file(&self, name: &str) -> Result<String> {
+        let path = self.0.join(name);
+        fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
     }
 }
 
 fn settings(cluster: &Cluster) -> String {
     let kubeconfig = cluster.kubeconfig().display();
-    // A build without a deployer knows no such section.
-    let deployer = if has_deployer() {
-        format!("\n[deployer]\nkubeconfig = \"{kubeconfig}\"\nnamespaces = [\"kube-ops\"]\n")
-    } else {
-        String::new()
-    };
     format!(
         "[planner]\ndefault-class = \"kubernetes\"\n\n[runner]\nslots = 64\n\n[runner.kubernetes]\n\
-         kubeconfig = \"{kubeconfig}\"\ndelivery = {{ host-path = {{ path = \"{STEP_FOLDER}\" }} }}\n{deployer}"
+         kubeconfig = \"{kubeconfig}\"\ndelivery = {{ host-path = {{ path = \"{STEP_FOLDER}\" }} }}\n\n\
+         [deployer]\nkubeconfig = \"{kubeconfig}\"\nnamespaces = [\"kube-ops\"]\n"
     )
-}
-
-fn has_deployer() -> bool {
-    tidemill_kit::ask(Path::new("/nonexistent"), &["deployer", "--help"]).is_ok_and(|output| output.status.success())
 }
 
 /// Puts the step binary where pods find it; under another name first, as pods may be running the old one.
 fn install_step() -> Result<()> {
     fs::create_dir_all(STEP_FOLDER)?;
     let new = Path::new(STEP_FOLDER).join("tidemill-step.new");
-    let step =
-        std::env::var_os("TIDEMILL_STATIC_STEP").map_or_else(|| program("tidemill-step"), |path| Ok(path.into()))?;
-    fs::copy(step, &new)?;
+    fs::copy(program("tidemill-step")?, &new)?;
     fs::rename(new, Path::new(STEP_FOLDER).join("tidemill-step"))?;
     Ok(())
 }

@@ -9,7 +9,8 @@ pub(super) fn tests() -> Vec<Test> {
     vec![Test::new("pods::credentials_of_the_service_account", all)]
 }
 
-const OBJECTS: &str = r#"
+/// An account with credentials of two kinds, and one that is not there.
+pub(crate) const ACCOUNT: &str = r#"
 apiVersion: v1
 kind: Secret
 metadata: {name: git-user, annotations: {tekton.dev/git-0: "https://git.example"}}
@@ -47,7 +48,7 @@ const RUN: &str = r#"
 
 fn all() -> Result<()> {
     let place = Place::new("pods-credentials")?;
-    place.in_cluster(OBJECTS)?;
+    place.in_cluster(ACCOUNT)?;
     place.create("TaskRun", "look", RUN)?;
     let ended = place.ended("taskrun", "look")?;
     let logs = place.logs("taskrun", "look")?;

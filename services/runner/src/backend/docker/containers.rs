@@ -1,16 +1,24 @@
 //! The containers of one attempt: made, started, looked at, removed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 use tidemill_messages::AttemptKey;
 use tidemill_messages::sandbox::UNSTARTED;
+use tokio::time::{Instant, sleep};
 
 use super::design::Planned;
 use super::directory::Directory;
 use super::engine::{Condition, Engine};
 use super::names::{Names, Place};
+use super::watch::why_silent;
 use crate::backend::Error;
+
+/// How long a container whose first process has closed its socket may take to end.
+pub(super) const END_LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks at a container or an engine.
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// Everything the engine has of one attempt.
 #[derive(Clone)]
@@ -62,9 +70,26 @@ impl Containers {
         self.engine.start(&self.names.of(container)).await
     }
 
+    /// Why the engine does not answer; `None` if it does.
+    pub(super) async fn why_silent(&self) -> Option<String> {
+        why_silent(&self.engine).await
+    }
+
     /// What became of the supervisor's container.
     pub(super) async fn supervisor(&self) -> Result<Condition, Error> {
         self.engine.condition(&self.names.supervisor()).await
+    }
+
+    /// Whether the supervisor's container ends within [`END_LIMIT`]: one that has closed its sockets does.
+    pub(super) async fn supervisor_ends(&self) -> Result<bool, Error> {
+        let until = Instant::now() + END_LIMIT;
+        while let Condition::Running = self.supervisor().await? {
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            sleep(LOOK).await;
+        }
+        Ok(true)
     }
 
     /// Whether the supervisor has ended and says that nothing had started.

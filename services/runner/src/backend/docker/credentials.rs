@@ -1,5 +1,5 @@
-//! Credentials of registries: from the pod's `imagePullSecrets`, else from the runner's own
-//! `~/.docker/config.json`.
+//! Credentials of registries: from the `imagePullSecrets` of the pod and of its ServiceAccount, else from the
+//! runner's own `~/.docker/config.json`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -59,14 +59,17 @@ impl<'a> Credentials<'a> {
     async fn configs(&self) -> Result<Vec<Config>, Error> {
         let namespace = self.pod.metadata.namespace.as_deref().unwrap_or_default();
         let spec = self.pod.spec.as_ref();
-        let mut configs = Vec::new();
-        for reference in spec
-            .and_then(|spec| spec.image_pull_secrets.as_ref())
+        let account = spec.and_then(|spec| spec.service_account_name.as_deref());
+        let account = account.filter(|name| !name.is_empty()).unwrap_or("default");
+        let named = spec
             .into_iter()
-            .flatten()
-        {
+            .flat_map(|spec| spec.image_pull_secrets.iter().flatten());
+        let mut secrets: Vec<String> = named.map(|reference| reference.name.clone()).collect();
+        secrets.extend(self.lookup.pull_secrets_of_account(namespace, account).await?);
+        let mut configs = Vec::new();
+        for name in secrets {
             // A Secret that is missing is passed over, as Kubernetes does: the pull then says what is wrong.
-            let Some(data) = self.lookup.secret(namespace, &reference.name).await? else {
+            let Some(data) = self.lookup.secret(namespace, &name).await? else {
                 continue;
             };
             if let Some(text) = data.get(".dockerconfigjson") {

@@ -17,12 +17,13 @@ use uuid::Uuid;
 use super::directory::Directory;
 use super::images::{Image, POD_IMAGE, name_of};
 use super::names::{Names, Place};
-use super::security;
+use super::security::{self, Reader};
 use super::settings::Settings;
 use super::volumes::{Making, Volumes};
 use crate::backend::translate::sources::Sources;
 use crate::backend::translate::{close, config_error, probes, step, translate};
-use crate::backend::{Error, Lookup, Play};
+use crate::backend::{Error, Lookup, Play, accounts};
+use crate::credentials::{self, Home};
 
 /// The step binary in every container.
 const BINARY: &str = "/tekton/bin/tidemill-step";
@@ -105,7 +106,7 @@ impl<'a> Draft<'a> {
             directory,
             is_single,
         };
-        let volumes = Volumes::of(&making, pod, spec, &mut sources).await?;
+        let mut volumes = Volumes::of(&making, pod, spec, &mut sources).await?;
         let mut sandbox = empty_sandbox(play, spec, limits(given.settings));
         let steps = spec.containers.len();
         for (position, (container, image)) in containers.iter().enumerate() {
@@ -123,6 +124,17 @@ impl<'a> Draft<'a> {
                     probes: probes::probes(container)?,
                 }),
             }
+        }
+        let account = &play.command.service_account_name;
+        let credentials = credentials::of(given.lookup, namespace, account, Home::Credentials).await?;
+        accounts::note(&credentials, &play.key);
+        if !credentials.files.is_empty() {
+            for (step, (container, image)) in sandbox.steps.iter_mut().zip(&containers) {
+                let reader = Reader::of(spec, container, image);
+                let volume = volumes.add_credentials(directory, &credentials.files, reader).await?;
+                accounts::lead(&mut step.container, &credentials.files, &volume);
+            }
+            sources.masked.extend(credentials.masked);
         }
         if !is_single {
             sandbox.rooms = containers.iter().map(|_| Uuid::new_v4().simple().to_string()).collect();

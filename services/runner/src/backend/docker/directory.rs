@@ -95,12 +95,13 @@ impl Directory {
         found.is_ok_and(|found| found.permissions().readonly())
     }
 
-    /// Writes the files of a volume to memory; gives the directory to mount.
+    /// Writes the files of a volume to memory, for a group or for one user alone; gives the directory to mount.
     pub(super) async fn write_volume(
         &self,
         name: &str,
         files: Vec<VolumeFile>,
         group: Option<u32>,
+        owner: Option<u32>,
     ) -> Result<PathBuf, Error> {
         if let Some(wrong) = files.iter().find(|file| !is_inside(&file.path)) {
             return Err(config_error(format!("`{}` names no file inside a volume", wrong.path)));
@@ -108,12 +109,18 @@ impl Directory {
         let volume = self.memory.join(name);
         let made = volume.clone();
         let action = format!("write the files of volume {name} to {}", volume.display());
-        self.blocking(action, move |own| own.write_blocking(&made, &files, group))
+        self.blocking(action, move |own| own.write_blocking(&made, &files, group, owner))
             .await?;
         Ok(volume)
     }
 
-    fn write_blocking(&self, volume: &Path, files: &[VolumeFile], group: Option<u32>) -> std::io::Result<()> {
+    fn write_blocking(
+        &self,
+        volume: &Path,
+        files: &[VolumeFile],
+        group: Option<u32>,
+        owner: Option<u32>,
+    ) -> std::io::Result<()> {
         private(&self.memory, true)?;
         fs::create_dir(volume)?;
         fs::set_permissions(volume, Permissions::from_mode(0o755))?;
@@ -133,6 +140,9 @@ impl Directory {
             if let Some(group) = group.filter(|_| rustix::process::geteuid().is_root()) {
                 chown(&path, None, Some(group))?;
                 mode |= 0o040;
+            }
+            if let Some(owner) = owner {
+                chown(&path, Some(owner), None)?;
             }
             made.set_permissions(Permissions::from_mode(mode))?;
         }

@@ -12,6 +12,7 @@ use bollard::query_parameters::{
     LogsOptions, RemoveContainerOptions, RemoveVolumeOptions, StartContainerOptions, WaitContainerOptions,
 };
 use futures::StreamExt;
+use tokio::time::sleep;
 
 use super::settings::Settings;
 use crate::backend::translate::config_error;
@@ -23,6 +24,10 @@ const SOCKET: &str = "unix:///var/run/docker.sock";
 const CREATE_ERROR: &str = "CreateContainerError";
 /// Kubernetes' reason for a container that cannot be started.
 const START_ERROR: &str = "RunContainerError";
+/// How often a list that cannot be understood is asked for again.
+const LIST_TRIES: u32 = 50;
+/// Between two of these tries.
+const LIST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait for the engine to say who it is.
 const GREETING_LIMIT: Duration = Duration::from_secs(5);
 
@@ -207,7 +212,17 @@ impl Engine {
             filters: Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])])),
             ..ListContainersOptions::default()
         };
-        let found = self.api.list_containers(Some(options)).await;
+        let mut tries = 1;
+        let found = loop {
+            match self.api.list_containers(Some(options.clone())).await {
+                // Podman has a word of its own for a container that has just ended, for a moment.
+                Err(Answer::JsonDataError { .. }) if tries < LIST_TRIES => {
+                    tries += 1;
+                    sleep(LIST_PAUSE).await;
+                }
+                other => break other,
+            }
+        };
         let found = found.map_err(place("list the engine's containers"))?;
         Ok(found
             .into_iter()

@@ -19,8 +19,9 @@ use crate::backend::{Error, Lookup, place};
 
 /// Tekton's reason.
 const PULL_FAILED: &str = "TaskRunImagePullFailed";
-/// The empty image in which supervisors run; the step binary is mounted.
-pub(super) const POD_IMAGE: &str = "tidemill/pod:1";
+/// The empty image in which supervisors run; the step binary is mounted. With a registry that is none: Podman looks for
+/// names without one elsewhere.
+pub(super) const POD_IMAGE: &str = "localhost/tidemill/pod:1";
 /// Times a pull is tried.
 const TRIES: u32 = 2;
 /// Between two tries.
@@ -216,11 +217,10 @@ pub(super) async fn make_pod_image(engine: &Engine) -> Result<(), Error> {
     if inspect(engine, POD_IMAGE).await?.is_some() {
         return Ok(());
     }
-    let (repository, tag) = POD_IMAGE.split_once(':').unwrap_or((POD_IMAGE, "1"));
     let options = CreateImageOptions {
         from_src: Some("-".to_owned()),
-        repo: Some(repository.to_owned()),
-        tag: Some(tag.to_owned()),
+        // With its tag, which Podman would pass over if it came apart.
+        repo: Some(POD_IMAGE.to_owned()),
         ..CreateImageOptions::default()
     };
     let archive = bollard::body_full(bytes::Bytes::from_static(&EMPTY_ARCHIVE));

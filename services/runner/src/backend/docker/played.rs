@@ -1,7 +1,7 @@
 //! An attempt whose supervisor runs.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,17 +15,15 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::containers::Containers;
+use super::containers::{Containers, END_LIMIT, LOOK};
 use super::engine::Condition;
 use super::images::Image;
 use crate::backend::ending::Ending;
 use crate::backend::link::{Ear, Link, Mouth};
 use crate::backend::{Error, Event, Playing};
 
-/// How long a container whose first process has closed its socket may take to end.
-const END_LIMIT: Duration = Duration::from_secs(10);
-/// Between two looks at a container or an engine.
-const LOOK: Duration = Duration::from_millis(100);
+/// Between two looks at an engine that does not answer.
+const SILENT_LOOK: Duration = Duration::from_secs(1);
 /// How long a killed attempt may take, beyond its grace, before the engine ends it.
 const KILL_LIMIT: Duration = Duration::from_secs(15);
 
@@ -37,6 +35,8 @@ pub(super) struct Known {
     /// By the image's name.
     pub(super) images: HashMap<String, Image>,
     pub(super) kill_grace: Duration,
+    /// How long it waits for an engine that does not answer.
+    pub(super) silence_limit: Duration,
 }
 
 /// One attempt.
@@ -61,6 +61,7 @@ impl Played {
             known,
             mouth: Arc::clone(&mouth),
             events,
+            given_up: Arc::default(),
         };
         Self {
             key,
@@ -122,6 +123,8 @@ struct Listener {
     known: Known,
     mouth: Arc<Mutex<Mouth>>,
     events: mpsc::Sender<Event>,
+    /// Why the attempt was ended here: its engine was silent for too long.
+    given_up: Arc<OnceLock<String>>,
 }
 
 impl Listener {
@@ -137,7 +140,7 @@ impl Listener {
                 Ok(Some(_)) => continue,
                 Ok(None) | Err(_) => break,
             };
-            let over = matches!(event, Event::Finished(_));
+            let over = matches!(event, Event::Finished(_) | Event::Gone { .. });
             if self.events.send(event).await.is_err() || over {
                 return;
             }
@@ -145,15 +148,39 @@ impl Listener {
         self.gone().await;
     }
 
-    /// Starts a container beside what goes on; one that cannot be started is told to the supervisor.
+    /// Starts a container beside what goes on; one that cannot be started is told to the supervisor. An engine that
+    /// does not answer is waited for, then the attempt is given up.
     fn start(&self, container: String) {
         let (containers, mouth) = (self.containers.clone(), Arc::clone(&self.mouth));
+        let (events, given_up, limit) = (
+            self.events.clone(),
+            Arc::clone(&self.given_up),
+            self.known.silence_limit,
+        );
         drop(tokio::spawn(async move {
-            if let Err(error) = containers.start(&container).await {
+            let until = Instant::now() + limit;
+            let order = loop {
+                let Err(error) = containers.start(&container).await else {
+                    return;
+                };
                 let message = Chain(&error).to_string();
-                let answer = Answer::Unplayable { container, message };
-                drop(mouth.lock().await.send(&Order::Answer(answer)).await);
-            }
+                let Some(why) = containers.why_silent().await else {
+                    break Order::Answer(Answer::Unplayable { container, message });
+                };
+                if Instant::now() >= until {
+                    drop(given_up.set(format!(
+                        "the engine has not answered for {} s (setting docker.silence-limit-s): {why}",
+                        limit.as_secs()
+                    )));
+                    let reason = CancelReason::Cancelled;
+                    break Order::Answer(Answer::Kill { reason });
+                }
+                if events.is_closed() {
+                    return;
+                }
+                sleep(SILENT_LOOK).await;
+            };
+            drop(mouth.lock().await.send(&order).await);
         }));
     }
 
@@ -162,6 +189,12 @@ impl Listener {
             Ok(ending) => ending,
             Err(report) => return Event::Report(*report),
         };
+        if let Some(message) = self.given_up.get() {
+            return Event::Gone {
+                step_started: true,
+                message: message.clone(),
+            };
+        }
         for report in &mut ending.containers {
             // Where the container's first process was ended too, it could not tell.
             if report.end.exit_code == 137 && !report.end.out_of_memory {
@@ -184,8 +217,8 @@ impl Listener {
     }
 
     /// The socket has closed. If the supervisor is alive it has another owner by now, and what becomes of
-    /// the attempt is not for this one to say: the events end without an end. An engine that does not
-    /// answer is waited for: only it knows what still runs.
+    /// the attempt is not for this one to say: the events end without an end. Where the engine does not answer
+    /// either, a socket at which nobody listens tells that it is dead, and with it all its containers.
     async fn gone(self) {
         let closed_at = Instant::now();
         let why = loop {
@@ -203,8 +236,13 @@ impl Listener {
                     return tracing::info!(attempt = %self.known.key, "The attempt has another owner.");
                 }
                 Ok(Condition::Running) => {}
-                Err(error) => {
-                    tracing::debug!(attempt = %self.known.key, error = %Chain(&error), "The engine does not answer.");
+                Err(error) if Link::is_deserted(&self.containers.directory().socket()).await => {
+                    return self
+                        .say_gone(format!("the engine does not answer ({})", Chain(&error)))
+                        .await;
+                }
+                Err(_) => {
+                    return tracing::info!(attempt = %self.known.key, "The attempt has another owner.");
                 }
             }
             if self.events.is_closed() {
@@ -215,6 +253,10 @@ impl Listener {
         if let Err(error) = self.containers.end().await {
             tracing::warn!(attempt = %self.known.key, error = %Chain(&error), "Containers of a lost attempt go on.");
         }
+        self.say_gone(why).await;
+    }
+
+    async fn say_gone(&self, why: String) {
         let event = Event::Gone {
             step_started: self.containers.directory().has_started(),
             message: format!("its supervisor is gone: {why}"),

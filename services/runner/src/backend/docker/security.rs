@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 use super::images::Image;
 use super::settings::Settings;
 use crate::backend::Error;
+use crate::backend::accounts;
 use crate::backend::translate::config_error;
 
 /// Shares of a processor that is asked for whole.
@@ -17,6 +18,44 @@ const MEMORY_MIN: i64 = 6 << 20;
 pub(super) fn user(spec: &PodSpec, container: &Container) -> Option<i64> {
     let own = container.security_context.as_ref().and_then(|own| own.run_as_user);
     own.or_else(|| spec.security_context.as_ref()?.run_as_user)
+}
+
+/// Who reads the files of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Root.
+    Root,
+    /// A user by number.
+    User(u32),
+    /// The image's user by name, or a user to whom this runner may give no file.
+    Unknown,
+}
+
+impl Reader {
+    /// Of a container.
+    pub(super) fn of(spec: &PodSpec, container: &Container, image: &Image) -> Self {
+        let named = image.user.split(':').next().unwrap_or_default();
+        let number = match user(spec, container) {
+            Some(user) => u32::try_from(user).ok(),
+            None if image.is_root() => Some(0),
+            None => named.parse().ok(),
+        };
+        match number {
+            Some(0) => Self::Root,
+            // Only root may give files away.
+            Some(user) if rustix::process::geteuid().is_root() => Self::User(user),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Name of the volume of credentials for it.
+    pub(super) fn volume(self) -> String {
+        match self {
+            Self::Root => accounts::VOLUME.to_owned(),
+            Self::User(user) => format!("{}-{user}", accounts::VOLUME),
+            Self::Unknown => format!("{}-all", accounts::VOLUME),
+        }
+    }
 }
 
 /// Refuses what settings or the pod itself forbid.

@@ -20,6 +20,9 @@ pub struct Settings {
     pub memory_dir: Option<PathBuf>,
     /// What `hostPath` volumes may name: paths that begin with one of these. Default: none.
     pub host_path_prefixes: Vec<PathBuf>,
+    /// Whether claims may stand for any directory of the host (annotation `tidemill.dev/host-path`, flag `-w`), or
+    /// only for those that `hostPath` volumes may name. Default: true, for a server of one's own.
+    pub host_path_claims: bool,
     /// Whether containers may be privileged. Default: true, since a nested Docker engine needs it.
     pub allow_privileged: bool,
     /// Where a pull fails of an image that need not be pulled by the pod's own word, the local image of that
@@ -37,6 +40,9 @@ pub struct Settings {
     pub orphan_s: u64,
     /// Time the containers of a task may take to stand, pulls apart, in milliseconds: 120,000.
     pub prepare_limit_ms: u64,
+    /// Time an attempt that needs an engine that does not answer waits for it, in seconds: 60. Then its runner counts
+    /// as lost.
+    pub silence_limit_s: u64,
     /// Time a pull may take, in seconds: 1800.
     pub pull_limit_s: u64,
 }
@@ -49,6 +55,7 @@ impl Default for Settings {
             network: "bridge".to_owned(),
             memory_dir: None,
             host_path_prefixes: Vec::new(),
+            host_path_claims: true,
             allow_privileged: true,
             local_when_pull_fails: true,
             log_bytes: 64 << 20,
@@ -57,6 +64,7 @@ impl Default for Settings {
             kill_grace_ms: 0,
             orphan_s: 3600,
             prepare_limit_ms: 120_000,
+            silence_limit_s: 60,
             pull_limit_s: 1800,
         }
     }

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use bollard::models::{Mount, MountTmpfsOptions, MountType, MountVolumeOptions, VolumeCreateRequest};
 use k8s_openapi::api::core::v1::{Pod, PodSpec, Volume as PodVolume};
-use tidemill_messages::sandbox::{Mount as PodMount, Source, Volume};
+use tidemill_messages::sandbox::{File, Mount as PodMount, Source, Volume};
 
 use super::directory::Directory;
 use super::names::{Names, Place};
+use super::security::Reader;
 use super::settings::Settings;
 use crate::backend::translate::config_error;
 use crate::backend::translate::sources::Sources;
@@ -74,6 +75,31 @@ impl Volumes {
             all.homes.insert(volume.name.clone(), home);
         }
         Ok(all)
+    }
+
+    /// The credentials of a ServiceAccount, as the user of a container may read them: programs insist that
+    /// nobody else may. Gives the volume's name.
+    pub(super) async fn add_credentials(
+        &mut self,
+        directory: &Directory,
+        files: &[File],
+        reader: Reader,
+    ) -> Result<String, Error> {
+        let name = reader.volume();
+        if !self.homes.contains_key(&name) {
+            let mut files = files.to_vec();
+            let owner = match reader {
+                Reader::Root => None,
+                Reader::User(user) => Some(user),
+                Reader::Unknown => {
+                    files.iter_mut().for_each(|file| file.mode |= 0o044);
+                    None
+                }
+            };
+            let path = directory.write_volume(&name, files, None, owner).await?;
+            self.homes.insert(name.clone(), Home::Files(path));
+        }
+        Ok(name)
     }
 
     /// The engine's volumes to be made.
@@ -211,7 +237,7 @@ impl Making<'_> {
             Source::Files(files) => {
                 let group = spec.security_context.as_ref().and_then(|shared| shared.fs_group);
                 let group = group.and_then(|group| u32::try_from(group).ok());
-                Home::Files(self.directory.write_volume(name, files, group).await?)
+                Home::Files(self.directory.write_volume(name, files, group, None).await?)
             }
             Source::Directory(path) | Source::HostPath(path) | Source::Mounted(path) => Home::Host(path),
         };
@@ -231,6 +257,9 @@ impl Making<'_> {
     async fn claim(&self, pod: &Pod, claim: &str, volume: &str) -> Result<Home, Error> {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
         match self.lookup.claim(namespace, claim).await? {
+            Some(Some(path)) if !self.settings.host_path_claims => {
+                Ok(Home::Host(self.host_path(volume, &path.to_string_lossy())?))
+            }
             Some(Some(path)) => {
                 // What stands in the way is told by the engine.
                 drop(std::fs::create_dir_all(&path));
@@ -250,10 +279,18 @@ impl Making<'_> {
     fn host_path(&self, volume: &str, path: &str) -> Result<PathBuf, Error> {
         let asked = PathBuf::from(path);
         // What links lead to counts, not what the path looks like.
-        let real = std::fs::canonicalize(&asked).unwrap_or_else(|_| asked.clone());
+        let real = std::fs::canonicalize(&asked);
         let prefixes = &self.settings.host_path_prefixes;
-        if asked.is_absolute() && prefixes.iter().any(|prefix| real.starts_with(prefix)) {
-            return Ok(real);
+        if prefixes.iter().any(|prefix| asked.starts_with(prefix)) && asked.is_absolute() {
+            let real = real.map_err(|error| {
+                config_error(format!(
+                    "volume `{volume}` names the host's path {path}, which the runner does not see ({error}): make it, \
+                     and mount it into a runner in a container at the same path"
+                ))
+            })?;
+            if prefixes.iter().any(|prefix| real.starts_with(prefix)) {
+                return Ok(real);
+            }
         }
         let listed: Vec<_> = prefixes.iter().map(|prefix| prefix.display().to_string()).collect();
         Err(config_error(format!(

@@ -78,6 +78,8 @@ pub(super) struct Actor {
     kill_at: Option<Instant>,
     last_pod: Option<Arc<Pod>>,
     finished: bool,
+    /// The steps told their end themselves.
+    told: bool,
 }
 
 impl Actor {
@@ -96,23 +98,24 @@ impl Actor {
             kill_at: None,
             last_pod: None,
             finished: false,
+            told: false,
         }
     }
 
-    /// Until the owner has no more need of it.
-    pub(super) async fn run(mut self) {
+    /// Until the owner has no more need of it. Whether the steps told their end themselves, asked by nobody.
+    pub(super) async fn run(mut self) -> bool {
         self.look().await;
         loop {
             let at = self.due_at();
             tokio::select! {
                 message = self.given.reports.next() => match message {
                     Ok(message) => self.hear(&message).await,
-                    Err(_) => return,
+                    Err(_) => return false,
                 },
                 () = self.given.followed.changed() => self.look().await,
                 changed = self.given.orders.changed() => {
                     if changed.is_err() || self.obey().await {
-                        return;
+                        return self.told && self.obeyed.kill.is_none();
                     }
                 }
                 () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => self.keep_time().await,
@@ -176,6 +179,7 @@ impl Actor {
             ReportBody::Finished { .. } => {
                 let disturbance = self.disturbance(&report).await;
                 self.finished = true;
+                self.told = disturbance.is_none();
                 let outcome = self
                     .given
                     .account

@@ -259,7 +259,8 @@ pub(super) async fn call<T>(
     }
 }
 
-fn gone<T>(outcome: Result<T, Error>) -> Result<(), Error> {
+/// What is not there counts as dealt with.
+pub(super) fn gone<T>(outcome: Result<T, Error>) -> Result<(), Error> {
     match outcome {
         Err(Error::Place { source, .. }) if is_not_found(&*source) => Ok(()),
         other => other.map(drop),

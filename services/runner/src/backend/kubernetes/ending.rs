@@ -6,9 +6,10 @@ use tidemill_messages::plan::Plan;
 use tidemill_messages::report::{ContainerReport, Failure, Report, ReportBody};
 use tidemill_messages::{AttemptOutcome, CancelReason};
 use tidemill_resources::Time;
-use tidemill_resources::task_run::{SidecarState, TerminationReason};
+use tidemill_resources::task_run::SidecarState;
 
 use super::reasons::{self, Trouble};
+use crate::backend::ending::starved;
 use crate::outcome::{End, Progress};
 
 /// Words of a step that was asked to end from outside.
@@ -31,6 +32,12 @@ impl Account {
             plan,
             step_started: false,
         }
+    }
+
+    /// Whether containers beside the steps run until somebody ends them.
+    pub(super) fn has_sidecars(&self) -> bool {
+        let spec = self.built.spec.as_ref();
+        spec.is_some_and(|spec| spec.containers.len() > self.plan.steps.len())
     }
 
     /// Takes a report in.
@@ -108,19 +115,6 @@ impl Account {
         };
         complete(self.progress.clone().outcome(Timestamp::now(), end), pod)
     }
-}
-
-/// A step that failed for want of memory.
-fn starved(container: &ContainerReport) -> Option<Failure> {
-    let end = &container.end;
-    let failed = end.out_of_memory && end.reason == TerminationReason::Error;
-    failed.then(|| Failure {
-        reason: "StepOOM".to_owned(),
-        message: format!(
-            "container {} exited with code {}: {}",
-            container.container, end.exit_code, end.message
-        ),
-    })
 }
 
 fn failure_of(trouble: &Trouble) -> Failure {

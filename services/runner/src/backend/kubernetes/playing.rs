@@ -1,6 +1,7 @@
 //! An attempt in the hands of this backend: prepared, then a pod that is followed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Pod;
@@ -14,25 +15,35 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::actor::{Actor, Given, Orders};
 use super::cluster::place;
+use super::kept::is_kept;
 use super::refusal;
 use super::submission::secret_name;
 use super::{CALL_LIMIT, Shared};
 use crate::backend::{Error, Playing};
 
 /// Pause before a pod is tried again for which the quota has no room, while pods of ours may free some.
-const QUOTA_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+const QUOTA_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a pod of the same name may take to go that is being deleted: its grace period and some more.
+const LEAVING_MAX: Duration = Duration::from_secs(60);
+/// How often such a pod is looked at. It may be another place's, which the watch does not tell of.
+const LEAVING_PAUSE: Duration = Duration::from_millis(250);
 
 /// One attempt.
 pub(super) struct Played {
     shared: Arc<Shared>,
     namespace: String,
     name: String,
+    secret: String,
     /// What is to be created; `None` once it is.
     pod: Option<Box<Pod>>,
     orders: watch::Sender<Orders>,
     /// Before the pod is there: what its actor is made of.
     given: Option<Box<Given>>,
-    actor: Option<AbortOnDropHandle<()>>,
+    /// Gives whether the steps told their end themselves.
+    actor: Option<AbortOnDropHandle<bool>>,
+    /// How long the pod may stay after such an end.
+    keep: Duration,
     /// Counts among the pods of its namespace.
     _counted: Option<super::Counted>,
 }
@@ -40,33 +51,30 @@ pub(super) struct Played {
 impl Played {
     /// Prepared: nothing of it is in the cluster but its Secret.
     pub(super) fn prepared(shared: Arc<Shared>, pod: Pod, given: Given, orders: watch::Sender<Orders>) -> Self {
-        Self {
-            shared,
-            namespace: given.namespace.clone(),
-            name: given.pod.clone(),
-            pod: Some(Box::new(pod)),
-            orders,
-            given: Some(Box::new(given)),
-            actor: None,
-            _counted: None,
-        }
+        Self::new(shared, Some(Box::new(pod)), given, orders)
     }
 
     /// Its pod is there.
     pub(super) fn found(shared: Arc<Shared>, given: Given, orders: watch::Sender<Orders>) -> Self {
-        let counted = shared.count(&given.namespace);
-        let mut played = Self {
-            shared,
+        let mut played = Self::new(shared, None, given, orders);
+        played._counted = Some(played.shared.count(&played.namespace));
+        played.follow();
+        played
+    }
+
+    fn new(shared: Arc<Shared>, pod: Option<Box<Pod>>, given: Given, orders: watch::Sender<Orders>) -> Self {
+        Self {
             namespace: given.namespace.clone(),
             name: given.pod.clone(),
-            pod: None,
+            secret: secret_name(&given.pod, &given.key),
+            pod,
+            keep: keep(&shared, &given),
             orders,
             given: Some(Box::new(given)),
             actor: None,
-            _counted: Some(counted),
-        };
-        played.follow();
-        played
+            shared,
+            _counted: None,
+        }
     }
 
     fn follow(&mut self) {
@@ -79,20 +87,34 @@ impl Played {
     async fn create(&mut self, pod: &Pod) -> Result<Pod, Error> {
         let pods = self.shared.cluster.pods(&self.namespace);
         let until = Instant::now() + self.shared.settings.unschedulable.duration();
+        let gone_by = Instant::now() + LEAVING_MAX;
         loop {
             let created = timeout(CALL_LIMIT, pods.create(&PostParams::default(), pod)).await;
             let error = match created {
                 Ok(Ok(created)) => return Ok(created),
                 Ok(Err(error)) => error,
                 Err(late) => {
-                    return self
-                        .found_or(pod, place(format!("create pod {}", self.name))(late))
-                        .await;
+                    let found = self.shared.cluster.pod(&self.namespace, &self.name).await?;
+                    return self.ours_or(pod, found, place(format!("create pod {}", self.name))(late));
                 }
             };
-            if super::cluster::code(&error) == Some(409) || refusal::is_unclear(&error) {
-                let refused = refusal::of(&self.name, error);
-                return self.found_or(pod, refused).await;
+            let is_taken = super::cluster::code(&error) == Some(409);
+            if is_taken || refusal::is_unclear(&error) {
+                let found = self.shared.cluster.pod(&self.namespace, &self.name).await?;
+                if let Some(kept) = found.as_ref().filter(|found| is_kept(found) && !is_same(pod, found))
+                    && kept.metadata.deletion_timestamp.is_none()
+                {
+                    self.shared.cluster.delete_pod(&self.namespace, &self.name, 0).await?;
+                    continue;
+                }
+                if is_taken && Instant::now() < gone_by && is_leaving(pod, found.as_ref()) {
+                    sleep(LEAVING_PAUSE).await;
+                    continue;
+                }
+                return self.ours_or(pod, found, refusal::of(&self.name, error));
+            }
+            if refusal::is_quota(&error) && self.shared.make_room(&self.namespace).await? {
+                continue;
             }
             // Pods of ours that end make room: only then is it worth while to wait.
             let others = self.shared.counted(&self.namespace) > 0;
@@ -103,8 +125,9 @@ impl Played {
         }
     }
 
-    async fn found_or(&mut self, wanted: &Pod, error: Error) -> Result<Pod, Error> {
-        match self.shared.cluster.pod(&self.namespace, &self.name).await? {
+    /// The pod found under the name, if it is ours; `error` if there is none.
+    fn ours_or(&self, wanted: &Pod, found: Option<Pod>, error: Error) -> Result<Pod, Error> {
+        match found {
             Some(found) if is_same(wanted, &found) => Ok(found),
             Some(_) => Err(Error::Task {
                 reason: refusal::CREATION.to_owned(),
@@ -117,6 +140,20 @@ impl Played {
             None => Err(error),
         }
     }
+}
+
+/// How long the pod of an attempt may stay. Sidecars would run on.
+fn keep(shared: &Shared, given: &Given) -> Duration {
+    match given.account.has_sidecars() {
+        true => Duration::ZERO,
+        false => shared.settings.keep_pods.duration(),
+    }
+}
+
+/// Whether the pod found is another's and is being deleted, or is gone already: as that of a run that was
+/// deleted a moment ago.
+fn is_leaving(wanted: &Pod, found: Option<&Pod>) -> bool {
+    found.is_none_or(|found| found.metadata.deletion_timestamp.is_some() && !is_same(wanted, found))
 }
 
 /// Whether both play the same attempt of the same TaskRun.
@@ -152,20 +189,22 @@ impl Playing for Played {
 
     async fn remove(mut self: Box<Self>) -> Result<(), Error> {
         self.orders.send_modify(|orders| orders.leave = true);
+        let mut told = false;
         if let Some(actor) = self.actor.take() {
             // It answers the steps and ends; one that cannot is ended.
-            drop(timeout(CALL_LIMIT, actor).await);
+            told = matches!(timeout(CALL_LIMIT, actor).await, Ok(Ok(true)));
         }
         let cluster = &self.shared.cluster;
         let was_created = self.pod.is_none();
         let pod = async {
             match was_created {
+                true if told && !self.keep.is_zero() => self.shared.keep(&self.namespace, &self.name, self.keep).await,
                 true => cluster.delete_pod(&self.namespace, &self.name, 0).await,
                 false => Ok(()),
             }
         };
-        let secret = secret_name(&self.name);
-        let (pod, secret) = tokio::join!(pod, cluster.delete_secret(&self.namespace, &secret));
+        let secret = &self.secret;
+        let (pod, secret) = tokio::join!(pod, cluster.delete_secret(&self.namespace, secret));
         pod.and(secret)
     }
 

@@ -44,6 +44,11 @@ pub struct Settings {
     pub node_lost: Span,
     /// How long steps have to end after a cancel before their pod is deleted. Default 1 s.
     pub kill_patience: Span,
+    /// How long the pod of a task that ended by itself stays, so that `kubectl logs` and `tkn` find its logs at
+    /// the kubelet; for pods without sidecars. `tidemill logs` needs no pod. Default 0, not at all.
+    pub keep_pods: Span,
+    /// How many pods stay so at most; beyond it the oldest go. Default 500.
+    pub kept_pods_max: usize,
     /// What images run that no registry serves: by name, for steps without `command` and `script`.
     pub commands: BTreeMap<String, Vec<String>>,
     /// Registry, `host` or `host:port`, that is asked what images run whose names have none.
@@ -79,6 +84,8 @@ impl Default for Settings {
             unready: Span::seconds(30),
             node_lost: Span::seconds(10),
             kill_patience: Span::seconds(1),
+            keep_pods: Span::seconds(0),
+            kept_pods_max: 500,
             commands: BTreeMap::new(),
             default_registry: None,
             insecure_registries: Vec::new(),

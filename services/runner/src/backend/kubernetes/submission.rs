@@ -21,8 +21,10 @@ use crate::backend::Error;
 
 /// Label of everything in a cluster that runners of one place made: a digest of the place.
 pub(super) const LABEL_PLACE: &str = "tidemill.dev/place";
+/// Label of pods that runners of one place keep after their end, instead of [`LABEL_PLACE`].
+const LABEL_KEPT: &str = "tidemill.dev/kept-by";
 /// Label: a digest of the attempt, whose key is in the annotation of its name.
-pub(super) const LABEL_ATTEMPT: &str = "tidemill.dev/attempt-digest";
+const LABEL_ATTEMPT: &str = "tidemill.dev/attempt-digest";
 /// Prefix of labels that name a claim only one node can mount; the value is the run's digest.
 const LABEL_CLAIM: &str = "tidemill.dev/claim-";
 /// Plans up to this size are in the pod's own words too; larger ones in the Secret alone.
@@ -68,7 +70,7 @@ pub(super) fn of(pod: &Pod, assignment: &Assignment, wishes: &Wishes<'_>) -> Res
     {
         annotations.remove(plan::ANNOTATION);
     }
-    let name = secret_name(pod.metadata.name.as_deref().unwrap_or_default());
+    let name = secret_name(pod.metadata.name.as_deref().unwrap_or_default(), key);
     use_secret(&mut pod, &name);
     gather(&mut pod, key, wishes.one_node_claims);
     let bytes = encode(KEY, assignment).map_err(|error| refused(CREATION, error.to_string()))?;
@@ -94,15 +96,16 @@ pub(super) fn of(pod: &Pod, assignment: &Assignment, wishes: &Wishes<'_>) -> Res
     Ok(Submission { pod, secret })
 }
 
-/// Name of the Secret of a pod.
-pub(super) fn secret_name(pod: &str) -> String {
+/// Name of the Secret of an attempt's pod. Of the attempt, not of the pod alone: the Secret cannot be changed, so a kubelet
+/// that still has the one of an earlier run of the same name never asks for another of this name.
+pub(super) fn secret_name(pod: &str, key: &AttemptKey) -> String {
     // A Secret may have 253 characters, a pod here at most 63.
-    format!("{pod}-assignment")
+    format!("{pod}-{}", digest(&key.to_string()))
 }
 
 /// Selects what runners of this place made.
 pub(super) fn place_selector(place: &str) -> String {
-    format!("{LABEL_PLACE}={}", digest(place))
+    selector(place_label(place))
 }
 
 /// The label of what runners of this place made.
@@ -110,17 +113,32 @@ pub(super) fn place_label(place: &str) -> [(String, String); 1] {
     [(LABEL_PLACE.to_owned(), digest(place))]
 }
 
+/// The label of pods that runners of this place keep.
+pub(super) fn kept_label(place: &str) -> (String, String) {
+    (LABEL_KEPT.to_owned(), digest(place))
+}
+
+/// The label of what belongs to an attempt.
+pub(super) fn attempt_label(key: &AttemptKey) -> (String, String) {
+    (LABEL_ATTEMPT.to_owned(), digest(&key.to_string()))
+}
+
 /// Selects what belongs to an attempt.
 pub(super) fn attempt_selector(place: &str, key: &AttemptKey) -> String {
-    format!("{},{LABEL_ATTEMPT}={}", place_selector(place), digest(&key.to_string()))
+    selector(labels(place, key))
+}
+
+/// Selects what has all of these labels.
+pub(super) fn selector(labels: impl IntoIterator<Item = (String, String)>) -> String {
+    let all: Vec<String> = labels
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    all.join(",")
 }
 
 fn labels(place: &str, key: &AttemptKey) -> BTreeMap<String, String> {
-    [
-        (LABEL_PLACE.to_owned(), digest(place)),
-        (LABEL_ATTEMPT.to_owned(), digest(&key.to_string())),
-    ]
-    .into()
+    [(LABEL_PLACE.to_owned(), digest(place)), attempt_label(key)].into()
 }
 
 /// The assignment instead of the plan: one volume, that nobody reads who may only read pods.

@@ -3,14 +3,14 @@
 //! `attempt.json` names the attempt and its supervisor, and may not be written any more once a step may have
 //! started. Nothing here waits for the disk: after a power cut the claim tells that the attempt is of an
 //! earlier boot, and what still lies here is removed.
-//! `socket` leads to the supervisor; `log` holds its last words, if it failed.
+//! A socket leads to the supervisor; `log` holds its last words, if it failed.
 
+use std::fmt::Display;
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -20,6 +20,7 @@ use tidemill_messages::sandbox::{LAST_WORDS, NAME, Name, ProcessIdentity};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use super::spare::{self, Spare};
 use crate::backend::{Error, place};
 use crate::identity::boot_id;
 
@@ -27,11 +28,6 @@ use crate::identity::boot_id;
 const END_LIMIT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// Times a removal is tried while processes that are ending still write.
 const REMOVALS: usize = 5;
-
-/// Extension of a directory that has no name yet.
-const MAKING: &str = "making";
-/// Nobody makes a directory for longer.
-const MAKING_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Extension of a directory that is being removed.
 const REMOVING: &str = "removing";
@@ -63,28 +59,26 @@ impl Directory {
         self.path.exists()
     }
 
-    /// Makes it, for a supervisor to fill.
-    pub(super) async fn create(&self, supervisor: ProcessIdentity) -> Result<(), Error> {
+    /// Makes it, of a spare one if there is one, for a supervisor to fill.
+    pub(super) async fn create(&self, supervisor: ProcessIdentity, spare: Option<Spare>) -> Result<(), Error> {
         let directory = self.clone();
-        let made = spawn_blocking(move || directory.create_blocking(supervisor));
+        let made = spawn_blocking(move || directory.create_blocking(supervisor, spare));
         let action = format!("make the attempt's directory {}", self.path.display());
         made.await.map_err(place(action.clone()))?.map_err(place(action))
     }
 
-    fn create_blocking(&self, supervisor: ProcessIdentity) -> std::io::Result<()> {
-        let mut builder = DirBuilder::new();
-        builder.mode(0o700);
-        builder.recursive(true).create(self.attempts())?;
-        let making = self.path.with_extension(MAKING);
-        remove_tree(&making)?;
-        builder.recursive(false).create(&making)?;
-        let name = Name {
+    fn create_blocking(&self, supervisor: ProcessIdentity, spare: Option<Spare>) -> std::io::Result<()> {
+        let name = serde_json::to_vec(&Name {
             attempt: self.key.clone(),
             supervisor,
-        };
-        fs::write(making.join(NAME), serde_json::to_vec(&name)?)?;
-        // It comes with its name or not at all: nobody could tell whose a nameless one is.
-        fs::rename(&making, &self.path)
+        })?;
+        // A spare one that somebody took away was only a spare one.
+        if spare.is_some_and(|spare| spare.give(&self.path, &name).is_ok()) {
+            return Ok(());
+        }
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700).recursive(true).create(self.attempts())?;
+        Spare::new(self.attempts())?.give(&self.path, &name)
     }
 
     fn attempts(&self) -> &Path {
@@ -144,12 +138,12 @@ impl Directory {
             .map_err(place("watch a supervisor"))
     }
 
-    /// Removes everything; nothing runs in it any more.
-    pub(super) async fn remove_remains(&self) -> Result<(), Error> {
+    /// Removes everything the attempt left; nothing runs in it any more. What can be used again is given.
+    pub(super) async fn empty(&self) -> Result<Option<Spare>, Error> {
         let path = self.path.clone();
-        let removed = spawn_blocking(move || remove_all(&path));
-        let action = format!("remove {}", self.path.display());
-        removed.await.map_err(place(action.clone()))?.map_err(place(action))
+        let emptied = spawn_blocking(move || Spare::of(&path));
+        let action = format!("empty {}", self.path.display());
+        emptied.await.map_err(place(action.clone()))?.map_err(place(action))
     }
 
     /// Ends what runs and removes everything. Repeatable.
@@ -168,6 +162,7 @@ impl Directory {
 pub(super) async fn keys(attempts: PathBuf) -> Result<Vec<AttemptKey>, Error> {
     let action = format!("list {}", attempts.display());
     let read = spawn_blocking(move || -> std::io::Result<Vec<AttemptKey>> {
+        spare::sweep(&attempts);
         let entries = match fs::read_dir(&attempts) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             other => other?,
@@ -189,28 +184,30 @@ pub(super) async fn keys(attempts: PathBuf) -> Result<Vec<AttemptKey>, Error> {
     read.await.map_err(place(action.clone()))?.map_err(place(action))
 }
 
-/// Whether whoever made or removed this directory died meanwhile; the next sweep tries again what cannot
+/// Whether whoever removed this directory died meanwhile; the next sweep tries again what cannot
 /// be removed now.
 fn is_left_over(path: &Path) -> bool {
-    let age = fs::metadata(path)
-        .and_then(|found| found.modified())
-        .ok()
-        .and_then(|at| at.elapsed().ok());
-    match path.extension() {
-        Some(extension) if extension == REMOVING => true,
-        Some(extension) if extension == MAKING => age.is_some_and(|age| age > MAKING_LIMIT),
-        _ => false,
-    }
+    path.extension().is_some_and(|extension| extension == REMOVING)
+}
+
+/// Whether that process still is.
+pub(super) fn is_alive(identity: &ProcessIdentity) -> bool {
+    open(identity).is_some()
 }
 
 /// A handle of that process, if it still is that process.
 fn open(identity: &ProcessIdentity) -> Option<OwnedFd> {
     let process = pidfd_open(Pid::from_raw(identity.pid)?, PidfdFlags::empty()).ok()?;
     // The handle is open: the number cannot pass to another process between the two looks.
-    let stat = fs::read_to_string(format!("/proc/{}/stat", identity.pid)).ok()?;
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let ticks: u64 = rest.split(' ').nth(19)?.parse().ok()?;
+    let ticks = start_ticks(identity.pid)?;
     (ticks == identity.start_ticks && boot_id() == identity.boot_id).then_some(process)
+}
+
+/// When the process of this number was started, in ticks since the boot.
+pub(super) fn start_ticks(pid: impl Display) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(19)?.parse().ok()
 }
 
 /// Kills a process and waits until it and its PID namespace are gone: the kernel says so only then.
@@ -256,7 +253,7 @@ fn remove_all(path: &Path) -> std::io::Result<()> {
 }
 
 /// Removes a tree, also below directories that forbid it.
-fn remove_tree(path: &Path) -> std::io::Result<()> {
+pub(super) fn remove_tree(path: &Path) -> std::io::Result<()> {
     let mut last = Ok(());
     for _ in 0..REMOVALS {
         last = fs::remove_dir_all(path);

@@ -87,6 +87,7 @@ impl Played {
                     stream,
                     reader,
                     supervisor: self.supervisor,
+                    spare: None,
                 })
             }
             _ => None,
@@ -110,13 +111,17 @@ impl Playing for Played {
 
     async fn remove(self: Box<Self>) -> Result<(), Error> {
         let (directory, pool) = (self.directory.clone(), Arc::clone(&self.pool));
-        match self.free().await {
-            // Only with the directory gone nothing tells any more that the supervisor belongs to it.
-            Some(free) if directory.remove_remains().await.is_ok() => {
+        let Some(mut free) = self.free().await else {
+            return directory.remove().await;
+        };
+        // Only with the directory gone nothing tells any more that the supervisor belongs to it.
+        match directory.empty().await {
+            Ok(spare) => {
+                free.spare = spare;
                 pool.give_back(free);
                 Ok(())
             }
-            _ => directory.remove().await,
+            Err(_) => directory.remove().await,
         }
     }
 

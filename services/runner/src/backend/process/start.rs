@@ -1,6 +1,6 @@
 //! Starting a supervisor.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use tidemill_messages::frame;
 use tidemill_messages::sandbox::{ProcessIdentity, Word};
 use tokio::task::spawn_blocking;
 
+use super::spare::Spare;
 use crate::backend::link::Link;
 use crate::backend::{Error, place};
 
@@ -59,6 +60,8 @@ pub(super) struct Supervisors {
     waiting: Mutex<Vec<Free>>,
     /// Those beyond the usual number are about to be let go.
     thinning: AtomicBool,
+    /// No attempt comes any more.
+    closed: AtomicBool,
 }
 
 /// A supervisor that waits for an attempt.
@@ -69,6 +72,8 @@ pub(super) struct Free {
     pub(super) reader: frame::Reader,
     /// Who it is.
     pub(super) supervisor: Supervisor,
+    /// The directory of its last attempt, for the next.
+    pub(super) spare: Option<Spare>,
 }
 
 impl Free {
@@ -96,6 +101,7 @@ impl Supervisors {
             count,
             waiting: Mutex::new(Vec::new()),
             thinning: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         })
     }
 
@@ -110,7 +116,7 @@ impl Supervisors {
                 started.await.map_err(place("start a supervisor"))??
             }
         };
-        if self.lock().len() < self.count {
+        if !self.closed.load(Ordering::Relaxed) && self.lock().len() < self.count {
             let own = Arc::clone(self);
             drop(spawn_blocking(move || own.fill()));
         }
@@ -128,7 +134,7 @@ impl Supervisors {
     /// [`BURST`].
     pub(super) fn give_back(self: &Arc<Self>, free: Free) {
         let mut waiting = self.lock();
-        if waiting.len() < KEPT_MAX {
+        if waiting.len() < KEPT_MAX && !self.closed.load(Ordering::Relaxed) {
             waiting.push(free);
         }
         let is_usual = waiting.len() <= self.count * 2;
@@ -153,7 +159,14 @@ impl Supervisors {
 
     /// Whether one more may wait.
     pub(super) fn has_room(&self) -> bool {
-        self.lock().len() < KEPT_MAX
+        !self.closed.load(Ordering::Relaxed) && self.lock().len() < KEPT_MAX
+    }
+
+    /// Lets all of them go; none waits from then on.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        let gone = std::mem::take(&mut *self.lock());
+        drop(gone);
     }
 
     /// Starts what is missing.
@@ -207,13 +220,18 @@ fn hear_free(mut stream: UnixStream) -> Result<Free, Error> {
                         identity: supervisor,
                         born: Instant::now(),
                     },
+                    spare: None,
                 });
             }
             Some(Word::Refused { message, .. }) => return Err(place("start the supervisor")(message)),
             Some(_) => return Err(place("start the supervisor")("it speaks out of turn")),
             None => {}
         }
-        let count = stream.read(&mut bytes).map_err(place("hear the supervisor"))?;
+        let count = match stream.read(&mut bytes) {
+            // A read with a time limit is not started again after a signal, as one that a child ended.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(place("hear the supervisor"))?,
+        };
         if count == 0 {
             return Err(place("start the supervisor")("it ended without a word"));
         }

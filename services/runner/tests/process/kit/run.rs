@@ -52,7 +52,8 @@ impl Run {
     /// The same, or what was found instead.
     pub(crate) async fn try_adopt(backend: &dyn Backend, task: &Task) -> Result<Self, String> {
         let (sender, events) = mpsc::channel(EVENT_QUEUE_LENGTH);
-        match backend.adopt(task.play(), sender).await.unwrap() {
+        let adopted = backend.adopt(task.play(), sender).await;
+        match adopted.map_err(|error| super::chain(&error))? {
             Adoption::Playing(playing) => Ok(Self {
                 playing,
                 events,

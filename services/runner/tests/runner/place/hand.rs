@@ -69,6 +69,15 @@ impl Backend for Place {
         Ok(self.look(|state| state.sandboxes.keys().cloned().collect()))
     }
 
+    async fn kept(&self) -> Result<Vec<AttemptKey>, Error> {
+        Ok(self.look(|state| state.kept.clone()))
+    }
+
+    async fn forget(&self, key: &AttemptKey) -> Result<(), Error> {
+        self.change(|state| state.kept.retain(|kept| kept != key));
+        Ok(())
+    }
+
     async fn discard(&self, key: &AttemptKey) -> Result<(), Error> {
         self.change(|state| {
             state.sandboxes.remove(key);

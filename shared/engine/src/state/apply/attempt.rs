@@ -29,6 +29,7 @@ impl RunState {
         self.children[position as usize].phase = Phase::Running {
             since,
             seen: None,
+            waits: None,
             cause: None,
         };
         self.live.running += 1;
@@ -59,6 +60,14 @@ impl RunState {
                 started_at,
                 steps: steps.to_vec(),
             });
+        }
+        Ok(())
+    }
+
+    pub(super) fn waits(&mut self, task: &str, message: &str) -> Result<(), Error> {
+        let (_, child) = self.running(task)?;
+        if let Phase::Running { waits, .. } = &mut child.phase {
+            *waits = Some(message.to_owned());
         }
         Ok(())
     }
@@ -127,6 +136,7 @@ impl RunState {
                 started_at: None,
                 completed_at: at,
                 steps: Vec::new(),
+                step_times_us: Vec::new(),
                 sidecars: Vec::new(),
                 results: Vec::new(),
             }),

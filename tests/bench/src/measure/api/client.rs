@@ -30,20 +30,17 @@ impl Client {
         self.0.request(request).await.with_context(|| path.to_owned())
     }
 
-    /// Counts the events until one holds `word`.
-    pub(super) async fn watch_until(&self, path: &str, word: &str) -> Result<usize> {
+    /// Reads the first `count` events.
+    pub(super) async fn watch(&self, path: &str, count: usize) -> Result<()> {
         let request = http::Request::get(path).body(Vec::new())?;
         let body = self.0.request_stream(request).await?;
         let body = std::pin::pin!(body);
         let mut lines = body.lines();
-        let mut count = 0;
-        while let Some(line) = lines.try_next().await? {
-            count += 1;
-            if line.contains(word) {
-                return Ok(count);
-            }
+        for number in 0..count {
+            let line = lines.try_next().await?;
+            let line = line.with_context(|| format!("the watch ended after {number} events"))?;
+            ensure!(line.contains("\"ADDED\""), "{line}");
         }
-        ensure!(false, "the watch ended without {word}");
-        Ok(count)
+        Ok(())
     }
 }

@@ -64,13 +64,23 @@ fn submitted(key: &AttemptKey, claims: &[String]) -> Submission {
     of(&pod(key), &assignment(key, 0), &wishes).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// The kubelet keeps a Secret that cannot change: one of the same name, made later, is not read.
+#[test]
+fn a_run_made_again_under_its_name_has_a_secret_of_another() {
+    let name = |key: &AttemptKey| submitted(key, &[]).secret.metadata.name.unwrap();
+    let (first, again) = (AttemptKey::new("u1", "a", 0), AttemptKey::new("u2", "a", 0));
+    assert_ne!(name(&first), name(&again));
+    assert_eq!(name(&first), name(&first));
+    assert_ne!(name(&first), name(&AttemptKey::new("u1", "a", 1)));
+}
+
 #[test]
 fn credentials_are_in_the_secret_and_nowhere_in_the_pod() {
     let key = AttemptKey::new("u", "a", 0);
     let Submission { pod, secret } = submitted(&key, &[]);
     let text = serde_json::to_string(&pod).unwrap();
     assert!(
-        !text.contains("hunter2") && text.contains("r-a-pod-assignment"),
+        !text.contains("hunter2") && text.contains(&secret_name("r-a-pod", &key)),
         "{text}"
     );
     let bytes = &secret.data.as_ref().unwrap()["assignment"].0;

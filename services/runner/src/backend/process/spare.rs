@@ -1,0 +1,154 @@
+//! An attempt's directory before the attempt is known, or after the one before is over.
+//!
+//! To make and remove the five entries of a directory for each attempt costs more than all else on the
+//! disk: ext4 searches ever longer for a number that was not free a moment ago. So the directory of an
+//! attempt that left nothing behind is emptied and goes to the next one on the same supervisor. What a
+//! step could have changed of it (owner, mode, attributes) is looked at; when in doubt it is removed.
+
+use std::fs::{self, DirBuilder, DirEntry, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tidemill_messages::sandbox::{NAME, ProcessIdentity, SOCKET_SUFFIX};
+
+use super::directory::{is_alive, remove_tree, start_ticks};
+use crate::identity::boot_id;
+
+/// Where they wait, beside the attempts.
+const PLACE: &str = "spares";
+/// What stays in it, with the mode its maker gave it.
+const KEPT: [(&str, u32); 2] = [("workspace", 0o777), ("tmp-0", 0o1777)];
+/// A directory that once held so many entries that it takes more bytes itself is slow for ever.
+const DIRECTORY_BYTES_MAX: u64 = 64 << 10;
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+static OWN: LazyLock<String> = LazyLock::new(own);
+
+/// An emptied directory; removed when dropped.
+#[derive(Debug)]
+pub(super) struct Spare {
+    path: PathBuf,
+}
+
+impl Spare {
+    /// Makes one of the directory at `path`, in which nothing runs; it has another name from then on, so
+    /// that whoever dies on the way leaves nothing that looks like an attempt. Nothing is left of what the
+    /// attempt wrote, and nothing at all when it cannot be used again.
+    pub(super) fn of(path: &Path) -> io::Result<Option<Self>> {
+        let spare = Self::named(path.parent().unwrap_or(Path::new("/")))?;
+        match fs::rename(path, &spare.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        }
+        match spare.empty() {
+            Ok(()) => Ok(Some(spare)),
+            Err(_) => spare.remove().map(|()| None),
+        }
+    }
+
+    /// A new one, for an attempt in `attempts`.
+    pub(super) fn new(attempts: &Path) -> io::Result<Self> {
+        let spare = Self::named(attempts)?;
+        DirBuilder::new().mode(0o700).create(&spare.path)?;
+        Ok(spare)
+    }
+
+    /// One that is not there yet. Its name tells whose it is.
+    fn named(attempts: &Path) -> io::Result<Self> {
+        let place = place_beside(attempts);
+        DirBuilder::new().mode(0o700).recursive(true).create(&place)?;
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Ok(Self {
+            path: place.join(format!("{}-{number}", *OWN)),
+        })
+    }
+
+    /// Gives it to the attempt of `name`, at `path`.
+    pub(super) fn give(self, path: &Path, name: &[u8]) -> io::Result<()> {
+        fs::write(self.path.join(NAME), name)?;
+        // It comes with its name or not at all, as a new one does. What the drop looks for is gone then.
+        fs::rename(&self.path, path)
+    }
+
+    fn empty(&self) -> io::Result<()> {
+        let own = fs::symlink_metadata(&self.path)?;
+        fs::read_dir(&self.path)?.try_for_each(|entry| empty_entry(&entry?, &own))
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        remove_tree(&self.path)
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        if let Err(error) = self.remove() {
+            tracing::warn!(%error, path = %self.path.display(), "An empty directory could not be removed.");
+        }
+    }
+}
+
+/// Removes those beside `attempts` of which nobody is left to use them.
+pub(super) fn sweep(attempts: &Path) {
+    for entry in fs::read_dir(place_beside(attempts)).into_iter().flatten().flatten() {
+        if is_abandoned(&entry.path()) {
+            // The next sweep tries again.
+            drop(remove_tree(&entry.path()));
+        }
+    }
+}
+
+fn place_beside(attempts: &Path) -> PathBuf {
+    attempts.with_file_name(PLACE)
+}
+
+fn is_abandoned(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut numbers = name.split('-').map(str::parse::<u64>);
+    let (Some(Ok(pid)), Some(Ok(start_ticks))) = (numbers.next(), numbers.next()) else {
+        return false;
+    };
+    !is_alive(&ProcessIdentity {
+        pid: i32::try_from(pid).unwrap_or_default(),
+        start_ticks,
+        boot_id: boot_id(),
+    })
+}
+
+fn empty_entry(entry: &DirEntry, own: &Metadata) -> io::Result<()> {
+    let (name, path) = (entry.file_name(), entry.path());
+    if name == NAME {
+        return fs::set_permissions(path, Permissions::from_mode(0o600));
+    }
+    let kept = KEPT.iter().find(|(kept, _)| name == *kept);
+    match kept {
+        Some((_, mode)) if is_blank(&path, *mode, own)? => Ok(()),
+        None if name.to_string_lossy().ends_with(SOCKET_SUFFIX) => fs::remove_file(path),
+        _ if entry.file_type()?.is_dir() => remove_tree(&path),
+        _ => fs::remove_file(path),
+    }
+}
+
+/// Whether a directory is as it was made.
+fn is_blank(path: &Path, mode: u32, own: &Metadata) -> io::Result<bool> {
+    let found = fs::symlink_metadata(path)?;
+    let is_ours = (found.uid(), found.gid()) == (own.uid(), own.gid());
+    if !found.is_dir() || !is_ours || found.mode() & 0o7777 != mode || found.len() > DIRECTORY_BYTES_MAX {
+        return Ok(false);
+    }
+    // Access lists are such attributes too. Any name would be too long for one byte.
+    let attributes = rustix::fs::llistxattr(path, &mut [0_u8; 1]);
+    Ok(matches!(attributes, Ok(0)) && fs::read_dir(path)?.next().is_none())
+}
+
+/// `<pid>-<start>` of this process.
+fn own() -> String {
+    let start_ticks = start_ticks("self").unwrap_or_default();
+    format!("{}-{start_ticks}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests;

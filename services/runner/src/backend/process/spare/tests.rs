@@ -1,0 +1,84 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+/// A directory as a supervisor leaves it.
+fn left(state: &Path) -> PathBuf {
+    let path = state.join("attempts/abc");
+    fs::create_dir_all(&path).unwrap();
+    fs::write(path.join(NAME), "{}").unwrap();
+    fs::set_permissions(path.join(NAME), Permissions::from_mode(0o400)).unwrap();
+    fs::write(path.join(format!("abc{SOCKET_SUFFIX}")), "").unwrap();
+    for (name, mode) in KEPT {
+        fs::create_dir(path.join(name)).unwrap();
+        fs::set_permissions(path.join(name), Permissions::from_mode(mode)).unwrap();
+    }
+    path
+}
+
+fn names(path: &Path) -> Vec<String> {
+    let entries = fs::read_dir(path).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_untouched_directory_goes_to_the_next_attempt() {
+    let state = tempfile::tempdir().unwrap();
+    let spare = Spare::of(&left(state.path())).unwrap().unwrap();
+    assert_eq!(names(&spare.path), [NAME, "tmp-0", "workspace"]);
+    let next = state.path().join("attempts/def");
+    spare.give(&next, b"next").unwrap();
+    assert_eq!(names(&state.path().join("attempts")), ["def"]);
+    assert!(names(&state.path().join(PLACE)).is_empty());
+    assert_eq!(fs::read(next.join(NAME)).unwrap(), b"next");
+    // It is not marked as started.
+    assert!(!fs::metadata(next.join(NAME)).unwrap().permissions().readonly());
+}
+
+#[test]
+fn nothing_of_an_attempt_is_seen_by_the_next() {
+    let state = tempfile::tempdir().unwrap();
+    let path = left(state.path());
+    fs::write(path.join("workspace/secret"), "x").unwrap();
+    fs::write(path.join("log"), "last words").unwrap();
+    fs::create_dir(path.join("tmp-1")).unwrap();
+    fs::set_permissions(path.join("tmp-0"), Permissions::from_mode(0o777)).unwrap();
+    let spare = Spare::of(&path).unwrap().unwrap();
+    assert_eq!(names(&spare.path), [NAME]);
+}
+
+#[test]
+fn a_place_that_became_something_else_is_removed() {
+    let state = tempfile::tempdir().unwrap();
+    let path = left(state.path());
+    fs::remove_dir(path.join("workspace")).unwrap();
+    symlink("/etc", path.join("workspace")).unwrap();
+    let attribute = rustix::fs::setxattr(path.join("tmp-0"), "user.mine", b"1", rustix::fs::XattrFlags::empty());
+    let spare = Spare::of(&path).unwrap().unwrap();
+    // Not every file system has attributes.
+    let tmp = attribute.is_err().then_some("tmp-0");
+    assert_eq!(
+        names(&spare.path),
+        [Some(NAME), tmp].into_iter().flatten().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn it_goes_when_nobody_wants_it_and_counts_as_nobodys_when_its_maker_is_gone() {
+    let state = tempfile::tempdir().unwrap();
+    let spare = Spare::of(&left(state.path())).unwrap().unwrap();
+    let attempts = state.path().join("attempts");
+    sweep(&attempts);
+    assert!(spare.path.exists());
+    let place = state.path().join(PLACE);
+    fs::create_dir(place.join(format!("{}-1-0", std::process::id()))).unwrap();
+    sweep(&attempts);
+    assert_eq!(names(&place).len(), 1);
+    drop(spare);
+    assert!(names(&place).is_empty());
+    assert!(Spare::of(&attempts.join("abc")).unwrap().is_none());
+}
