@@ -19,6 +19,7 @@ mod names;
 mod played;
 mod security;
 mod settings;
+mod starting;
 mod volumes;
 mod watch;
 

@@ -271,16 +271,17 @@ impl Engine {
     }
 }
 
-/// The runtime could not do what the container asks for.
+/// The runtime could not do what the container asks for. What an engine that was killed left of an earlier start is
+/// not the container's wish.
 fn is_refusal(message: &str) -> bool {
-    [
+    let is_leftover = message.contains("already exists");
+    let words = [
         "OCI runtime",
         "oci runtime",
         "failed to create shim",
         "runc create failed",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
+    ];
+    !is_leftover && words.iter().any(|words| message.contains(words))
 }
 
 fn is_missing(error: &Answer) -> bool {
@@ -290,4 +291,18 @@ fn is_missing(error: &Answer) -> bool {
 /// It is being removed already.
 fn is_going(error: &Answer) -> bool {
     matches!(error, Answer::DockerResponseServerError { status_code: 409, message } if message.contains("already in progress"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_refusal;
+
+    #[test]
+    fn what_a_start_that_was_cut_off_left_is_no_refusal() {
+        let failed = "failed to create task for container: failed to create shim task: OCI runtime create failed";
+        assert!(is_refusal(&format!("{failed}: exec: \"nothing\": not found in $PATH")));
+        assert!(!is_refusal(&format!(
+            "{failed}: container with given ID already exists"
+        )));
+    }
 }

@@ -18,12 +18,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::containers::{Containers, END_LIMIT, LOOK};
 use super::engine::Condition;
 use super::images::Image;
+use super::starting::Starting;
 use crate::backend::ending::Ending;
 use crate::backend::link::{Ear, Link, Mouth};
 use crate::backend::{Error, Event, Playing};
 
-/// Between two looks at an engine that does not answer.
-const SILENT_LOOK: Duration = Duration::from_secs(1);
 /// How long a killed attempt may take, beyond its grace, before the engine ends it.
 const KILL_LIMIT: Duration = Duration::from_secs(15);
 
@@ -123,7 +122,7 @@ struct Listener {
     known: Known,
     mouth: Arc<Mutex<Mouth>>,
     events: mpsc::Sender<Event>,
-    /// Why the attempt was ended here: its engine was silent for too long.
+    /// Why the attempt was ended here: its engine was silent for too long, or could not start a container.
     given_up: Arc<OnceLock<String>>,
 }
 
@@ -148,40 +147,16 @@ impl Listener {
         self.gone().await;
     }
 
-    /// Starts a container beside what goes on; one that cannot be started is told to the supervisor. An engine that
-    /// does not answer is waited for, then the attempt is given up.
+    /// Starts a container beside what goes on.
     fn start(&self, container: String) {
-        let (containers, mouth) = (self.containers.clone(), Arc::clone(&self.mouth));
-        let (events, given_up, limit) = (
-            self.events.clone(),
-            Arc::clone(&self.given_up),
-            self.known.silence_limit,
-        );
-        drop(tokio::spawn(async move {
-            let until = Instant::now() + limit;
-            let order = loop {
-                let Err(error) = containers.start(&container).await else {
-                    return;
-                };
-                let message = Chain(&error).to_string();
-                let Some(why) = containers.why_silent().await else {
-                    break Order::Answer(Answer::Unplayable { container, message });
-                };
-                if Instant::now() >= until {
-                    drop(given_up.set(format!(
-                        "the engine has not answered for {} s (setting docker.silence-limit-s): {why}",
-                        limit.as_secs()
-                    )));
-                    let reason = CancelReason::Cancelled;
-                    break Order::Answer(Answer::Kill { reason });
-                }
-                if events.is_closed() {
-                    return;
-                }
-                sleep(SILENT_LOOK).await;
-            };
-            drop(mouth.lock().await.send(&order).await);
-        }));
+        let starting = Starting {
+            containers: self.containers.clone(),
+            mouth: Arc::clone(&self.mouth),
+            events: self.events.clone(),
+            given_up: Arc::clone(&self.given_up),
+            silence_limit: self.known.silence_limit,
+        };
+        drop(tokio::spawn(starting.run(container)));
     }
 
     async fn event(&self, report: Report) -> Event {

@@ -305,9 +305,13 @@ impl Making<'_> {
     }
 }
 
-/// Options of a volume that all containers of a pod share and that never reaches a disk.
+/// Options of a volume that all containers of a pod share and that never reaches a disk. Its limit is told in pages:
+/// Podman takes `size` for a quota of the disk, and refuses it.
 fn in_memory(limit_bytes: Option<u64>) -> HashMap<String, String> {
-    let size = limit_bytes.map(|bytes| format!(",size={bytes}")).unwrap_or_default();
+    let pages = limit_bytes.map(|bytes| bytes.div_ceil(rustix::param::page_size() as u64));
+    let size = pages
+        .map(|pages| format!(",nr_blocks={}", pages.max(1)))
+        .unwrap_or_default();
     HashMap::from([
         ("type".to_owned(), "tmpfs".to_owned()),
         ("device".to_owned(), "tmpfs".to_owned()),
