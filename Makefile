@@ -32,6 +32,7 @@ check: prepare ## Format, lints, documentation, dependency rules
 test: prepare ## Every test: units, contracts, scenarios, faults, as root and as a user, and on Kubernetes and Docker as root
 	$(nats); $(clients); $(kubernetes); $(timed) build cargo build --bins; $(timed) tests cargo test --workspace --no-fail-fast
 	$(timed) compose tests/docker/e2e
+	$(timed) podman tests/docker/podman
 	$(MAKE) demo
 	tests/cluster/checked $(MAKE) e2e-cluster-trace e2e-chart e2e-chart-clients
 
@@ -140,6 +141,7 @@ bench-api: build ## The API beside kube-apiserver and etcd, in the same run
 e2e-docker: prepare ## Every scenario in containers; the platform by docker compose, scaled and killed (as root)
 	$(nats); cargo build --bins; $(timed) docker cargo test -p tidemill-e2e --test main -- docker::
 	$(timed) compose tests/docker/e2e
+	$(timed) podman tests/docker/podman
 
 .PHONY: e2e-compose
 e2e-compose: prepare ## The second half of it: from a webhook to a pushed image, 100 tasks, the leader killed

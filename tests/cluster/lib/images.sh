@@ -60,7 +60,7 @@ import json, sys
 description, work, layer = sys.argv[1:]
 image = json.load(open(description))
 config = {"architecture": "amd64", "os": "linux", "created": "1970-01-01T00:00:00Z", "config": image.get("config", {}),
-          "rootfs": {"type": "layers", "diff_ids": ["sha256:" + layer]}, "history": []}
+          "rootfs": {"type": "layers", "diff_ids": ["sha256:" + layer]}, "history": [{"created": "1970-01-01T00:00:00Z"}]}
 json.dump(config, open(work + "/config.json", "w"))
 json.dump([{"Config": "config.json", "RepoTags": image["names"], "Layers": ["layer.tar"]}], open(work + "/manifest.json", "w"))
 PYTHON
@@ -73,7 +73,7 @@ PYTHON
 image_key() {
   {
     # Counted up when the functions here change what they make.
-    echo 1
+    echo 2
     cat "$here/images/$1"/* "$here/images/git/make" "$tree/deploy/tools/helm" "$dir/trust/ca.crt"
     case $1 in
       tidemill) cat "$TIDEMILL_PROGRAMS/tidemill" "$TIDEMILL_PROGRAMS/tidemill-step" ;;

@@ -203,22 +203,20 @@ fn files(tried: &Tried, _: &Engine) -> Result<()> {
 }
 
 /// An image with an entrypoint, arguments, a directory, a variable and a user of its own.
+const DOCKERFILE: &str = r#"FROM busybox
+ENTRYPOINT ["/bin/sh", "-c", "echo entrypoint $0 $1 in $(pwd) of $OWN by $(id -u)"]
+CMD ["one", "two"]
+WORKDIR /var/tmp
+ENV OWN=image
+USER 1234
+"#;
+
 fn image(tried: &Tried, engine: &Engine) -> Result<()> {
     let name = format!("tidemill.test/entrypoint:{}", std::process::id());
-    let made = engine.docker(&["create", "busybox", "true"])?;
-    let changes = [
-        r#"ENTRYPOINT ["/bin/sh", "-c", "echo entrypoint $0 $1 in $(pwd) of $OWN by $(id -u)"]"#,
-        r#"CMD ["one", "two"]"#,
-        "WORKDIR /var/tmp",
-        "ENV OWN=image",
-        "USER 1234",
-    ];
-    let mut arguments = vec!["commit"];
-    changes.iter().for_each(|change| arguments.extend(["--change", change]));
-    arguments.extend([made.as_str(), &name]);
-    let committed = engine.docker(&arguments);
-    drop(engine.docker(&["rm", "--force", &made]));
-    committed?;
+    // Not by `docker commit`, which Podman does not understand.
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("Dockerfile"), DOCKERFILE)?;
+    engine.docker(&["build", "--quiet", "--tag", &name, &folder.path().to_string_lossy()])?;
     let tested = of_image(tried, &name);
     drop(engine.docker(&["rmi", "--force", &name]));
     tested
