@@ -6,6 +6,7 @@ mod chart;
 mod clients;
 mod files;
 mod hundred;
+mod platform;
 mod points;
 mod traced;
 mod world;
@@ -26,7 +27,7 @@ pub struct Options {
 
 type Point = fn(&mut World, Options) -> Result<()>;
 
-const POINTS: [(&str, Point); 5] = [
+const POINTS: [(&str, Point); 6] = [
     (
         "1: what the article leaves out is named",
         points::what_is_missing_is_named,
@@ -41,6 +42,7 @@ const POINTS: [(&str, Point); 5] = [
         points::a_bad_commit_goes_back,
     ),
     ("5: killed everywhere, the same ends", points::killed_everywhere),
+    ("6: killed one by one, the same ends", points::killed_one_by_one),
 ];
 
 /// Runs all points (those whose number `only` names, if any), printing the time of each.
@@ -59,7 +61,7 @@ pub fn run(options: Options, only: &[String]) -> Result<usize> {
         let before = Instant::now();
         let result = point(&mut world, options);
         if result.is_err() {
-            println!("tidemill up said:\n{}", world.up.process.spoken());
+            println!("the services said:\n{}", world.platform.spoken());
         }
         result.with_context(|| format!("point {name}"))?;
         println!("point {name}: ok, {:.1} minutes", before.elapsed().as_secs_f64() / 60.0);
@@ -76,7 +78,7 @@ pub fn hundred_runs() -> Result<()> {
     let world = World::start().context("bring up the cluster")?;
     let result = hundred::hundred(&world);
     if result.is_err() {
-        println!("tidemill up said:\n{}", world.up.process.spoken());
+        println!("the services said:\n{}", world.platform.spoken());
     }
     result
 }

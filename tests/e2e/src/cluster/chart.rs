@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
-use tidemill_kit::{Cluster, program, wait_until};
+use tidemill_kit::{Cluster, wait_until};
 
 use super::world::{RUN_LIMIT, Seed, condition, script};
 use super::{clients, files};
@@ -36,10 +36,8 @@ fn with_the_chart(work: fn(&Installed) -> Result<()>) -> Result<()> {
     let cluster = Cluster::up_for_the_seed()?;
     script("reset", &[])?;
     let folder = tempfile::Builder::new().prefix("tidemill-chart-").tempdir()?;
-    let programs = program("tidemill")?;
-    let programs = programs.parent().context("its folder")?;
     let installed = Installed { cluster, folder };
-    script("install", &[&programs.display().to_string()])?;
+    script("install", &[])?;
     let result = work(&installed);
     if result.is_err() {
         println!("{}", installed.told());

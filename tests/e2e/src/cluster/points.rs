@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Options;
 use super::files::{self, FIRST_RUN};
+use super::platform::Part;
 use super::traced;
 use super::world::{RUN_LIMIT, World, condition};
 
@@ -19,18 +20,21 @@ const REFUSAL_LIMIT: Duration = Duration::from_secs(120);
 /// What the test's Pipeline gives a release to become ready.
 const SHORT_S: u32 = 30;
 
+/// The seed's Tasks.
+const TASK_FILES: [&str; 5] = [
+    "task-test.yaml",
+    "task-build.yaml",
+    "task-docker.yaml",
+    "task-deploy.yaml",
+    "task-rollback.yaml",
+];
+/// What makes a push start a run.
+const TRIGGER_FILES: [&str; 3] = ["other-triggers.yaml", "gitlab-template.yaml", "gitlab-listener.yaml"];
+
 /// Files as the article has them; one after the other of what it leaves out is missed by name, then added.
 pub(super) fn what_is_missing_is_named(world: &mut World, _: Options) -> Result<()> {
-    for name in [
-        "task-test.yaml",
-        "task-build.yaml",
-        "task-docker.yaml",
-        "task-deploy.yaml",
-    ] {
-        world.apply(&world.seed_file(name)?)?;
-    }
-    world.apply(&world.seed_file("task-rollback.yaml")?)?;
-    world.apply(&world.seed_file("pipeline.yaml")?)?;
+    apply_seed(world, &TASK_FILES)?;
+    apply_seed(world, &["pipeline.yaml"])?;
     world.apply_others()?;
     must_miss(world, "git-clone-911")?;
     world.apply(&files::git_clone()?)?;
@@ -81,9 +85,7 @@ pub(super) fn the_program_is_deployed(world: &mut World, _: Options) -> Result<(
 /// A push to GitLab starts a run of its commit, over HTTP.
 pub(super) fn a_push_deploys_its_commit(world: &mut World, options: Options) -> Result<()> {
     world.apply(&files::pipeline(&world.seed, seconds(options))?)?;
-    for name in ["other-triggers.yaml", "gitlab-template.yaml", "gitlab-listener.yaml"] {
-        world.apply(&world.seed_file(name)?)?;
-    }
+    apply_seed(world, &TRIGGER_FILES)?;
     let commit = world.commit(SECOND_TEXT, true)?;
     let name = push(world, &commit)?;
     world.must_succeed(&name)?;
@@ -123,36 +125,73 @@ fn went_back(world: &World, name: &str) -> Result<()> {
     world.must_answer(SECOND_TEXT)
 }
 
-/// Everything is killed, again and again, during a good and a bad run: they end as without.
+/// Everything is killed, again and again, during a good and a bad run: they end as without. Planner, runner, deployer,
+/// gateway and ingest are one process here, nats-server is another.
 pub(super) fn killed_everywhere(world: &mut World, options: Options) -> Result<()> {
+    good_and_bad(world, options, "trace-cluster-killed", |world, _| {
+        world.kill()?;
+        world.start_again()
+    })
+}
+
+/// The services are processes of their own; one after the other is killed during a good and a bad run.
+pub(super) fn killed_one_by_one(world: &mut World, options: Options) -> Result<()> {
+    world.move_apart()?;
+    apply_seed(world, &TASK_FILES)?;
+    for text in [
+        files::git_clone()?,
+        files::docker(&world.seed)?,
+        files::pipeline(&world.seed, seconds(options))?,
+    ] {
+        world.apply(&text)?;
+    }
+    apply_seed(world, &TRIGGER_FILES)?;
+    good_and_bad(world, options, "trace-cluster-apart", World::kill_alone)
+}
+
+/// Kills something during four tasks of a run that deploys, then during the same tasks of one that goes back.
+fn good_and_bad(
+    world: &mut World,
+    options: Options,
+    picture: &str,
+    kill: fn(&mut World, Part) -> Result<()>,
+) -> Result<()> {
     let commit = world.commit(SECOND_TEXT, true)?;
     let good = push(world, &commit)?;
-    kill_during(world, &good)?;
+    kill_during(world, &good, kill)?;
     world.must_succeed(&good)?;
     world.must_answer(SECOND_TEXT)?;
     if options.traced {
-        traced::a_good_run(world, &good, "trace-cluster-killed.svg")?;
+        traced::a_good_run(world, &good, &format!("{picture}.svg"))?;
     }
     let commit = world.commit("never seen", false)?;
     let bad = push(world, &commit)?;
-    kill_during(world, &bad)?;
+    kill_during(world, &bad, kill)?;
     went_back(world, &bad)?;
     if options.traced {
-        traced::a_run_that_went_back(world, &bad, "trace-cluster-killed-rollback.svg")?;
+        traced::a_run_that_went_back(world, &bad, &format!("{picture}-rollback.svg"))?;
     }
     Ok(())
 }
 
-/// Kills everything once during each of these tasks: planner, runner, deployer, gateway and ingest are one process
-/// here, nats-server is another.
-fn kill_during(world: &mut World, name: &str) -> Result<()> {
-    for task in ["1-clone", "3-build", "4-docker", "5-deploy"] {
+/// Kills once during each of these tasks.
+fn kill_during(world: &mut World, name: &str, kill: fn(&mut World, Part) -> Result<()>) -> Result<()> {
+    for (task, part) in [
+        ("1-clone", Part::Runner),
+        ("3-build", Part::Planner),
+        ("4-docker", Part::NatsServer),
+        ("5-deploy", Part::Deployer),
+    ] {
         let started = tidemill_kit::wait_until(RUN_LIMIT, || world.has_task_run(&format!("{name}-{task}")));
         ensure!(started, "{task} of {name} did not start");
-        world.kill()?;
-        world.start_again()?;
+        kill(world, part)?;
     }
     Ok(())
+}
+
+/// Applies these files of the seed to Tidemill.
+fn apply_seed(world: &World, names: &[&str]) -> Result<()> {
+    names.iter().try_for_each(|name| world.apply(&world.seed_file(name)?))
 }
 
 /// Sends the push of `commit`; gives the run that it started.

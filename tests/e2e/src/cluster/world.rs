@@ -7,26 +7,25 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
-use tidemill_kit::{Cluster, Collector, Up, program, tell, wait_until};
+use tidemill_kit::{Cluster, Collector, program, tell, wait_until};
 
-use crate::journal::process_of;
+use super::platform::{Part, Platform};
 
 /// How long a run of the seed's pipeline may take on a busy machine.
 pub(super) const RUN_LIMIT: Duration = Duration::from_secs(420);
 /// Where every node has the step binary; the cluster has one node.
 const STEP_FOLDER: &str = "/var/lib/tidemill-cluster/step";
 
-/// A full cluster and a `tidemill up` that runs its tasks there.
+/// A full cluster and the services that run their tasks there.
 pub(super) struct World {
     pub(super) cluster: Cluster,
-    pub(super) up: Up,
+    pub(super) platform: Platform,
     /// Where its spans go.
     pub(super) collector: Collector,
     folder: TempDir,
+    state: PathBuf,
     pub(super) seed: Seed,
 }
 
@@ -37,30 +36,36 @@ impl World {
         script("reset", &[])?;
         install_step()?;
         let folder = tempfile::Builder::new().prefix("tidemill-cluster-").tempdir()?;
-        let state = folder.path().join("state");
-        fs::create_dir_all(&state)?;
-        fs::write(state.join("tidemill.toml"), settings(&cluster))?;
+        let state = new_state(folder.path(), "state", &cluster)?;
         let collector = Collector::start()?;
-        let up = start(&state, &collector)?;
-        ensure!(
-            up.process.spoken().contains("kubernetes ("),
-            "the cluster was not found:\n{}",
-            up.process.spoken()
-        );
         Ok(Self {
+            platform: Platform::together(&state, &collector)?,
             cluster,
-            up,
             collector,
             folder,
+            state,
             seed: Seed::find(),
         })
     }
 
+    /// Stops `tidemill up`; the services that follow are processes of their own and know nothing of what was before.
+    pub(super) fn move_apart(&mut self) -> Result<()> {
+        if let Platform::Together(up) = &mut self.platform {
+            up.process.stop()?;
+        }
+        self.state = new_state(self.folder.path(), "apart", &self.cluster)?;
+        self.platform = Platform::apart(&self.state, &self.collector)?;
+        Ok(())
+    }
+
     /// Kills everything as a power cut would: nats-server, and the process of all services.
     pub(super) fn kill(&mut self) -> Result<()> {
-        let server = process_of(&self.state(), "nats-server")?;
-        kill(Pid::from_raw(i32::try_from(server)?), Signal::SIGKILL).context("kill nats-server")?;
-        self.up.process.kill()
+        self.platform.kill()
+    }
+
+    /// Kills one part of the services and starts it anew.
+    pub(super) fn kill_alone(&mut self, part: Part) -> Result<()> {
+        self.platform.kill_alone(part)
     }
 
     /// Whether there is a TaskRun of this name.
@@ -70,12 +75,12 @@ impl World {
 
     /// Starts `tidemill up` again on the same state, after it was killed.
     pub(super) fn start_again(&mut self) -> Result<()> {
-        self.up = start(&self.state(), &self.collector)?;
+        self.platform = Platform::together(&self.state, &self.collector)?;
         Ok(())
     }
 
     pub(super) fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
+        self.state.clone()
     }
 
     /// Text of a file of the seed.
@@ -177,7 +182,7 @@ impl World {
             "object_kind": "push", "ref": "refs/heads/main", "checkout_sha": commit,
             "repository": {"git_http_url": "http://git.k8s.local/course/devops-demo.git"},
         });
-        let url = self.webhooks()?;
+        let url = self.platform.webhooks()?;
         let mut curl = Command::new("curl")
             .args(["-sf", "--max-time", "20", "-X", "POST", "--data-binary", "@-"])
             .args([
@@ -222,20 +227,6 @@ impl World {
             .map(str::to_owned)
             .collect())
     }
-
-    fn webhooks(&self) -> Result<String> {
-        let spoken = self.up.process.spoken();
-        let line = spoken
-            .lines()
-            .find(|line| line.trim_start().starts_with("webhooks"))
-            .context("it said no address for webhooks")?;
-        let url = line.split_whitespace().nth(1).context("no address in the line")?;
-        Ok(url.trim_end_matches("/<namespace>/<listener>").to_owned())
-    }
-}
-
-fn start(state: &Path, collector: &Collector) -> Result<Up> {
-    Up::start(state, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())])
 }
 
 /// The condition Succeeded of a run.
@@ -278,6 +269,14 @@ impl Seed {
         let path = self.0.join(name);
         fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
     }
+}
+
+/// A state directory with its settings.
+fn new_state(folder: &Path, name: &str, cluster: &Cluster) -> Result<PathBuf> {
+    let state = folder.join(name);
+    fs::create_dir_all(&state)?;
+    fs::write(state.join("tidemill.toml"), settings(cluster))?;
+    Ok(state)
 }
 
 fn settings(cluster: &Cluster) -> String {

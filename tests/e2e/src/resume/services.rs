@@ -29,6 +29,11 @@ pub(crate) const RUNNERS: [Role; 2] = [
     role(&["runner", "--backend", "process"], "first"),
     role(&["runner", "--backend", "process"], "second"),
 ];
+/// A runner whose tasks are pods.
+pub(crate) const CLUSTER_RUNNER: Role = role(&["runner", "--backend", "kubernetes"], "cluster");
+
+/// Watches releases.
+pub(crate) const DEPLOYER: Role = role(&["deployer"], "");
 
 /// Takes webhooks in, where `TIDEMILL_INGEST_LISTEN` says.
 pub(crate) const INGEST: Role = role(&["ingest"], "");
@@ -78,12 +83,20 @@ impl Services {
     /// # Errors
     /// If it cannot be started.
     pub(crate) fn none(state: &Path, environment: &[(&'static str, String)]) -> Result<Self> {
+        Self::on(NatsServer::start()?, state, environment)
+    }
+
+    /// No services yet, on this nats-server.
+    ///
+    /// # Errors
+    /// If the state directory cannot be made.
+    pub(crate) fn on(server: NatsServer, state: &Path, environment: &[(&'static str, String)]) -> Result<Self> {
         std::fs::create_dir_all(state)?;
         Ok(Self {
             services: Vec::new(),
             state: state.to_owned(),
             environment: environment.to_vec(),
-            server: NatsServer::start()?,
+            server,
         })
     }
 
