@@ -75,7 +75,8 @@ pub fn run(options: Options, only: &[String]) -> Result<usize> {
 /// # Errors
 /// When a run fails, or something stays behind, or the last runs are slower.
 pub fn hundred_runs() -> Result<()> {
-    let world = World::start().context("bring up the cluster")?;
+    let mut world = World::start().context("bring up the cluster")?;
+    world.move_apart()?;
     let result = hundred::hundred(&world);
     if result.is_err() {
         println!("the services said:\n{}", world.platform.spoken());

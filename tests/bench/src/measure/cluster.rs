@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -50,6 +50,7 @@ pub(crate) fn measure(runtime: &Runtime) -> Result<Vec<Figure>> {
 
 impl Stage {
     async fn start() -> Result<Self> {
+        let kubeconfig = std::env::var("KUBECONFIG").context("KUBECONFIG names no cluster; see `make cluster-up`")?;
         let client = Client::try_default()
             .await
             .context("a cluster; see `make cluster-up`")?;
@@ -61,7 +62,7 @@ impl Stage {
         fs::write(
             state.join("tidemill.toml"),
             format!(
-                "[planner]\ndefault-class = \"kubernetes\"\n[runner]\nslots = 100\n[runner.kubernetes]\ndelivery = {{ host-path = {{ path = \"{}\" }} }}\n",
+                "[planner]\ndefault-class = \"kubernetes\"\n[runner]\nslots = 100\n[runner.kubernetes]\nkubeconfig = \"{kubeconfig}\"\ndelivery = {{ host-path = {{ path = \"{}\" }} }}\n",
                 bin.display()
             ),
         )?;
@@ -153,7 +154,8 @@ impl Stage {
     async fn bare(&self, pods: usize) -> Result<Duration> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let names: Vec<String> = (0..pods).map(|index| format!("bare-{index}")).collect();
-        let parameters = WatchParams::default().labels("bench=bare");
+        // Bookmarks from the beginning are refused where etcd is older than 3.5.
+        let parameters = WatchParams::default().labels("bench=bare").disable_bookmarks();
         let mut events = api.watch(&parameters, "0").await?.boxed();
         let start = Instant::now();
         let creating = &api;
@@ -170,11 +172,12 @@ impl Stage {
         try_join_all(made).await?;
         let mut open: Vec<String> = names.clone();
         while !open.is_empty() {
-            let event = events.try_next().await?.context("the watch ended")?;
-            if let WatchEvent::Modified(pod) = event
-                && pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Succeeded")
-            {
-                open.retain(|name| *name != pod.name_any());
+            match events.try_next().await?.context("the watch ended")? {
+                WatchEvent::Modified(pod) if phase(&pod) == Some("Succeeded") => {
+                    open.retain(|name| *name != pod.name_any());
+                }
+                WatchEvent::Error(refused) => bail!("bare pods cannot be watched: {refused:?}"),
+                _ => {}
             }
         }
         let took = start.elapsed();
@@ -205,6 +208,10 @@ impl Stage {
         namespaces.delete(&self.namespace, &DeleteParams::default()).await?;
         Ok(())
     }
+}
+
+fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
 }
 
 fn labels(line: &str) -> BTreeMap<&str, &str> {

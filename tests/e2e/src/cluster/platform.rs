@@ -1,5 +1,6 @@
 //! Tidemill's services beside the cluster: all in one process, or each in one of its own.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -78,6 +79,34 @@ impl Platform {
                 Ok(url.trim_end_matches("/<namespace>/<listener>").to_owned())
             }
         }
+    }
+
+    /// How many messages each stream holds, as nats-server tells.
+    pub(super) fn messages(&self) -> Result<BTreeMap<String, u64>> {
+        let Self::Apart(services, _) = self else {
+            bail!("a private nats-server tells nobody");
+        };
+        let address = services.server.monitoring()?;
+        let asked = Command::new("curl")
+            .args(["-sf", &format!("http://{address}/jsz?accounts=true&streams=true")])
+            .output()
+            .context("curl")?;
+        let told: Value = serde_json::from_slice(&asked.stdout).context("what nats-server tells")?;
+        let accounts = told["account_details"].as_array();
+        let streams = accounts
+            .into_iter()
+            .flatten()
+            .filter_map(|account| account["stream_detail"].as_array())
+            .flatten();
+        streams
+            .map(|stream| {
+                let name = stream["name"].as_str().context("a stream without a name")?;
+                let count = stream["state"]["messages"]
+                    .as_u64()
+                    .context("a stream without a state")?;
+                Ok((name.to_owned(), count))
+            })
+            .collect()
     }
 
     /// Kills everything as a power cut would: nats-server, and the process of all services.
