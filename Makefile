@@ -34,7 +34,7 @@ test: prepare ## Every test: units, contracts, scenarios, faults, as root and as
 	$(timed) compose tests/docker/e2e
 	$(timed) podman tests/docker/podman
 	$(MAKE) demo
-	tests/cluster/checked $(MAKE) e2e-cluster-trace e2e-chart e2e-chart-clients
+	tests/cluster/checked $(MAKE) e2e-cluster-trace pods e2e-chart e2e-chart-clients
 
 .PHONY: scenarios
 scenarios: prepare ## The ninety scenarios alone
@@ -97,7 +97,7 @@ cluster-down: ## End it and all that it left
 
 .PHONY: pods
 pods: prepare ## Tasks as pods of the real cluster: order, deaths, reasons, credentials (as root)
-	$(nats); cargo build --bins; cargo test --workspace --test main -- --ignored pods::
+	$(nats); cargo build --bins; $(timed) $@ cargo test --workspace --test main -- --ignored pods::
 
 .PHONY: bench-cluster
 bench-cluster: build ## Measure pods beside bare pods, in the cluster that cluster-up makes

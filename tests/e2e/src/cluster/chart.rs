@@ -67,7 +67,8 @@ impl Installed {
                 .is_ok_and(|body| body.trim() == wanted)
         });
         ensure!(answers, "the service does not answer {wanted}");
-        self.is_told_of_the_release()
+        self.is_told_of_the_release()?;
+        self.services_go_with_their_listeners()
     }
 
     fn serves_people(&self) -> Result<()> {
@@ -115,6 +116,32 @@ impl Installed {
         let shown = wait_until(SOON, || table().is_ok_and(|table| table.contains(&url)));
         ensure!(shown, "its address is not shown:\n{}", table()?);
         Ok(())
+    }
+
+    /// A listener's Service goes with it; a Service of such a name that somebody else made stays as it is.
+    fn services_go_with_their_listeners(&self) -> Result<()> {
+        let kubectl = |words: &[&str]| self.cluster.kubectl(words);
+        kubectl(&[
+            "create",
+            "service",
+            "clusterip",
+            "el-taken",
+            "--tcp=80",
+            "-n",
+            "default",
+        ])?;
+        let file = self.folder.path().join("taken.yaml");
+        let text = Seed::find().file("gitlab-listener.yaml")?;
+        fs::write(&file, text.replacen("name: gitlab-listener", "name: taken", 1))?;
+        kubectl(&["apply", "-f", &file.display().to_string()])?;
+        let listeners = "eventlisteners.triggers.tekton.dev";
+        kubectl(&["delete", listeners, "gitlab-listener", "-n", "default"])?;
+        let gone = || self.cluster.get(&["service", LISTENER, "-n", "default"]).is_err();
+        ensure!(wait_until(SOON, gone), "{LISTENER} stays without its listener");
+        kubectl(&["delete", listeners, "taken", "-n", "default"])?;
+        let taken = self.cluster.get(&["service", "el-taken", "-n", "default"])?;
+        ensure!(taken["spec"]["type"] == "ClusterIP", "it was changed: {taken}");
+        kubectl(&["delete", "service", "el-taken", "-n", "default"]).map(drop)
     }
 
     /// Sends GitLab's push from a pod to the listener's Service.
