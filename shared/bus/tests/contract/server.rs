@@ -87,7 +87,8 @@ async fn a_server_without_jetstream_is_refused() {
     let config = tempfile::NamedTempFile::new().expect("file");
     std::fs::write(
         config.path(),
-        "accounts { plain { users: [{user: a, password: b}] } }\nno_auth_user: a\n",
+        "accounts { plain { users: [{user: a, password: b}] } }\nno_auth_user: a\n\
+         jetstream { store_dir: $TIDEMILL_NATS_STORE }\n",
     )
     .expect("written");
     let server = NatsServer::start_config(config.path(), &[]).expect("nats-server");
