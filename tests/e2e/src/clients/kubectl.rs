@@ -295,17 +295,23 @@ fn a_run_is_created_and_waited_for(kubectl: &Program) -> Result<()> {
 
 fn a_run_is_watched(kubectl: &Program) -> Result<()> {
     furnish(kubectl)?;
+    // It waits until the watch has begun, however long that takes.
+    let name = "greetings-watched";
+    let pending = RUN.replace("generateName: greetings-run-", &format!("name: {name}"));
+    create(kubectl, &(pending + "  status: PipelineRunPending\n"))?;
     let mut watching = kubectl.start(&["get", "pipelinerun", "--watch"])?;
-    let run = create(kubectl, RUN)?;
-    let name = run.rsplit('/').next().unwrap_or_default().to_owned();
+    let begun = wait_until(SOON, || watching.spoken().contains(name) || watching.has_ended());
+    ensure!(begun, "the watch shows nothing:\n{}", watching.spoken());
+    let go = r#"{"spec":{"status":null}}"#;
+    kubectl.tell(&["patch", "pipelinerun", name, "--type=merge", "-p", go])?;
     let done = |text: &str| {
         text.lines()
-            .any(|line| line.starts_with(&name) && line.contains("Succeeded"))
+            .any(|line| line.starts_with(name) && line.contains("Succeeded"))
     };
     let seen = wait_until(SOON, || done(&watching.spoken()) || watching.has_ended());
     let spoken = watching.spoken();
     ensure!(seen && done(&spoken), "the watch did not show the end:\n{spoken}");
-    let mut lines = spoken.lines().filter(|line| line.starts_with(&name));
+    let mut lines = spoken.lines().filter(|line| line.starts_with(name));
     let first = lines.next().unwrap_or_default();
     ensure!(
         !first.contains("True"),
