@@ -30,7 +30,8 @@ check: prepare ## Format, lints, documentation, dependency rules
 
 .PHONY: test
 test: prepare ## Every test: units, contracts, scenarios, faults, as root and as a user, and on Kubernetes and Docker as root
-	$(nats); $(clients); $(kubernetes); $(timed) build cargo build --bins; $(timed) tests cargo test --workspace --no-fail-fast
+	$(nats); $(clients); $(kubernetes); export PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-1}; \
+	  $(timed) build cargo build --bins; $(timed) tests cargo test --workspace --no-fail-fast
 	$(timed) compose tests/docker/e2e
 	$(timed) podman tests/docker/podman
 	$(MAKE) demo
@@ -55,6 +56,10 @@ fuzz-short: prepare ## A second of mutated input at each parser, and all that wa
 .PHONY: fuzz
 fuzz: prepare ## Ten minutes at each parser; what is found lies in target/fuzz
 	cargo run --release -p tidemill-fuzz -- --seconds 600
+
+.PHONY: fuzz-properties
+fuzz-properties: prepare ## Property tests with 50,000 new cases each; `make test` takes the same 256 each time
+	PROPTEST_CASES=50000 cargo test --release -p tidemill-engine -p tidemill-resources -p tidemill-triggers
 
 .PHONY: fuzz-requests
 fuzz-requests: prepare ## A million requests that nobody would send, at the gateway (some minutes)

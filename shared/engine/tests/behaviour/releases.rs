@@ -94,7 +94,7 @@ fn only_who_asks_starts(world: &World, pipeline: &Pipeline, stopped_at: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_run_whose_releases_fail_ends_and_starts_only_who_asks(

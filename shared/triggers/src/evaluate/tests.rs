@@ -261,8 +261,6 @@ fn outcomes_are_kept_as_json() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
     /// Whatever comes in, every trigger comes to a decision.
     #[test]
     fn any_request_ends(

@@ -106,8 +106,6 @@ fn any_expression() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     /// Nothing that is written or sent makes an expression panic or hang.
     #[test]
     fn any_expression_ends(text in any_expression(), body in any_json()) {
