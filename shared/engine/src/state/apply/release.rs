@@ -46,7 +46,9 @@ impl RunState {
         let node = release.node;
         let plan = self.need_plan()?;
         for asking in plan.asking(node) {
-            if self.nodes[asking as usize] == NodePhase::Waiting && self.live.waiting[asking as usize] == 0 {
+            let is_due = self.nodes[asking as usize] == NodePhase::Waiting && self.live.waiting[asking as usize] == 0;
+            // The end of the task itself may have called it just before.
+            if is_due && !self.live.ready.contains(&asking) {
                 self.live.ready.push_back(asking);
             }
         }
