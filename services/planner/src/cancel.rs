@@ -103,6 +103,7 @@ impl Planner {
             incarnation: verdict.as_str().to_owned(),
             class: String::new(),
             command_sequence: 0,
+            command_subject: String::new(),
             boot_id: String::new(),
         };
         let message = Message::new(subject.clone(), encode(&subject, &claim)?)

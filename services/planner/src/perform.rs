@@ -1,9 +1,10 @@
 //! Performing effects: what must be confirmed before the run's next decision.
 
+use bytes::Bytes;
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tidemill_bus::Message;
-use tidemill_messages::envelope::{DISPATCH, TRACEPARENT, VERSION};
+use tidemill_messages::envelope::{DECISION_ID, DISPATCH, TASK, TRACEPARENT, VERSION};
 use tidemill_messages::stream::RUNS;
 use tidemill_messages::{Fact, FactBody, encode, subject};
 
@@ -57,17 +58,28 @@ impl Planner {
         retry::publish(&self.bus, message, &self.stopping).await.map(drop)
     }
 
-    /// Tells runners what is about to be started, so that they can build its sandbox meanwhile. Nothing
-    /// depends on it: it may be lost, and the decision may yet not be stored. What needs volumes that are
-    /// still to be made is not announced.
-    pub(crate) async fn announce(&self, outbox: &Outbox) {
-        let starts = outbox.starts.iter().filter(|_| outbox.create_volumes.is_empty());
-        for start in starts.take(HINTS_MAX) {
+    /// Tells runners what is about to be started, so that they can claim it and build its sandbox
+    /// meanwhile. Nothing depends on it: it may be lost, and the decision may yet not be stored. What needs
+    /// volumes that are still to be made is not announced.
+    pub(crate) async fn announce(&self, outbox: &Outbox, decision: &str) {
+        for start in announced(outbox) {
             let payload = start.message.payload.clone();
-            if payload.len() <= HINT_BYTES_MAX {
-                let hint = Message::new(subject::hint(&start.class), payload);
-                drop(self.bus.notify(hint).await);
+            let mut hint = Message::new(subject::hint(&start.class), payload);
+            if start.dispatch == 0 {
+                hint = hint.header(DECISION_ID, decision).header(TASK, &start.message.subject);
             }
+            drop(self.bus.notify(hint).await);
+        }
+    }
+
+    /// Tells runners that the decision whose starts were announced is stored: what they have claimed and
+    /// prepared may start before its command is stored, which happens now. Nothing depends on it either.
+    pub(crate) async fn say_go(&self, outbox: &Outbox, decision: &str) {
+        let mut classes: Vec<&str> = announced(outbox).map(|start| start.class.as_str()).collect();
+        classes.dedup();
+        for class in classes {
+            let go = Message::new(subject::go(class), Bytes::new()).header(DECISION_ID, decision);
+            drop(self.bus.notify(go).await);
         }
     }
 
@@ -114,9 +126,17 @@ impl Planner {
         let (timer, due) = (subject::timer(run_uid), subject::due(run_uid));
         until_done(&self.stopping, || async {
             // One schedule a subject: set twice, it fires once.
-            self.bus.schedule(&timer, &due, at, bytes::Bytes::new()).await?;
+            self.bus.schedule(&timer, &due, at, Bytes::new()).await?;
             Ok(())
         })
         .await
     }
+}
+
+/// The starts that runners are told of beforehand.
+fn announced(outbox: &Outbox) -> impl Iterator<Item = &Start> {
+    let starts = outbox.starts.iter().filter(|_| outbox.create_volumes.is_empty());
+    starts
+        .take(HINTS_MAX)
+        .filter(|start| start.message.payload.len() <= HINT_BYTES_MAX)
 }

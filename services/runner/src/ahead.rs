@@ -1,63 +1,91 @@
-//! Sandboxes made ahead of their tasks.
+//! Claims and sandboxes made ahead of their tasks.
 //!
 //! A planner that is about to store a decision says at once what it will start: a hint, a core message
-//! that may be lost. While the decision and the task are being stored the sandbox is built here, which
-//! takes about as long. Nothing is started for a hint, and nothing depends on one: a task whose sandbox
-//! is not here is prepared as ever, and a sandbox whose task does not come is removed again.
+//! that may be lost. While the decision is being stored the attempt is claimed and its sandbox is built
+//! here, which takes about as long; the word that the decision is stored (a go, that may be lost too)
+//! lets it begin while its command is still being stored. Nothing is started for a hint alone, and
+//! nothing depends on either: a task that is not here begins as ever, and what was made for one that does
+//! not come is removed again, its claim too.
 //!
 //! Only a runner that is alone in its class listens: others could not know whose task it will be.
+
+mod made;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidemill_bus::{Stored, Subscription};
+use tidemill_messages::envelope::{DECISION_ID, TASK};
 use tidemill_messages::{AttemptKey, StartTask, decode};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::attempt::{Context, Sandbox, Trouble};
+use crate::attempt::{Context, Task};
+use crate::intake::priority;
 
-/// Sandboxes that wait for their tasks at most.
-const SANDBOXES_MAX: usize = 8;
+use made::Entry;
+pub(crate) use made::Made;
+
+/// Attempts that wait for their tasks at most.
+const ATTEMPTS_MAX: usize = 8;
 /// How long one waits for its task.
 const LIFE: Duration = Duration::from_secs(2);
 
-/// The sandboxes of one class that wait for their tasks.
+/// The attempts of one class that wait for their tasks.
 #[derive(Default)]
 pub(crate) struct Ahead(Mutex<HashMap<AttemptKey, Entry>>);
 
-struct Entry {
-    command: Arc<StartTask>,
-    sandbox: JoinHandle<Result<Sandbox, Trouble>>,
-    end_at: Instant,
+/// A decision that is stored.
+pub(crate) struct Go {
+    pub(crate) class: String,
+    /// Its id.
+    decision: String,
 }
 
 impl Ahead {
-    /// The sandbox made for this task, if there is one; one made for another task of the same attempt
-    /// is removed. One that failed counts for nothing: what it needs may not have been there yet.
-    pub(crate) async fn take(&self, key: &AttemptKey, command: &StartTask) -> Option<Sandbox> {
-        let entry = self.lock().remove(key)?;
-        if *entry.command == *command {
-            return entry.sandbox.await.ok()?.ok();
-        }
-        entry.remove(key).await;
-        None
+    /// What was made for an attempt, or is being made.
+    pub(crate) fn take(&self, key: &AttemptKey, command: &Arc<StartTask>) -> Made {
+        let entry = self.lock().remove(key);
+        entry.map_or_else(Made::default, |entry| entry.made(key, command))
     }
 
-    /// Removes what was made for an attempt.
+    /// The tasks of a decision that are claimed and prepared here. They stay until they are taken.
+    pub(crate) fn decided(&self, go: &Go) -> Vec<Task> {
+        let entries = self.lock();
+        let decided = entries.iter().filter(|(_, entry)| entry.is_of(&go.decision));
+        decided
+            .map(|(key, entry)| Task {
+                delivery: None,
+                key: key.clone(),
+                command: entry.command.clone(),
+                class: go.class.clone(),
+                priority: priority(&entry.subject),
+            })
+            .collect()
+    }
+
+    /// Removes the sandbox made for an attempt; its claim is the caller's to replace.
     pub(crate) async fn forget(&self, key: &AttemptKey) {
         let entry = self.lock().remove(key);
         if let Some(entry) = entry {
-            entry.remove(key).await;
+            entry.remove_sandbox(key).await;
         }
     }
 
-    /// Removes all whose time is over at `now`.
-    async fn expire(&self, now: Instant) {
+    pub(crate) fn keys(&self) -> Vec<AttemptKey> {
+        self.lock().keys().cloned().collect()
+    }
+
+    pub(crate) fn contains(&self, key: &AttemptKey) -> bool {
+        self.lock().contains_key(key)
+    }
+
+    /// Removes all whose time is over at `now`, with their claims.
+    async fn expire(&self, context: &Context, now: Instant) {
         let over: Vec<_> = self.lock().extract_if(|_, entry| entry.end_at <= now).collect();
         for (key, entry) in over {
-            entry.remove(&key).await;
+            entry.withdraw(context, &key).await;
         }
     }
 
@@ -71,48 +99,62 @@ impl Ahead {
     }
 }
 
-impl Entry {
-    async fn remove(self, key: &AttemptKey) {
-        if let Ok(Ok(sandbox)) = self.sandbox.await {
-            sandbox.remove(key).await;
-        }
-    }
-}
-
-/// Prepares what hints announce, until the connection is closed.
-pub(crate) async fn listen(context: Arc<Context>, mut hints: Subscription) {
+/// Claims and prepares what hints announce, and hands on what is decided, until the connection is closed.
+pub(crate) async fn listen(
+    context: Arc<Context>,
+    mut hints: Subscription,
+    mut goes: Subscription,
+    going: mpsc::Sender<Go>,
+) {
     loop {
         let end_at = context.ahead.next_end();
         tokio::select! {
+            // A hint is sent before the go of its decision.
+            biased;
             hint = hints.next() => match hint {
-                Ok(hint) => prepare(&context, &hint),
+                Ok(hint) => prepare(&context, &hint).await,
+                Err(_) => return,
+            },
+            go = goes.next() => match go {
+                Ok(go) => hand_on(&context, &go, &going),
                 Err(_) => return,
             },
             () = sleep_until(end_at.unwrap_or_else(Instant::now)), if end_at.is_some() => {
-                context.ahead.expire(Instant::now()).await;
+                context.ahead.expire(&context, Instant::now()).await;
             }
         }
     }
 }
 
-fn prepare(context: &Arc<Context>, hint: &Stored) {
+async fn prepare(context: &Arc<Context>, hint: &Stored) {
     let Ok(command) = decode::<StartTask>(&hint.subject, &hint.payload) else {
         return;
     };
     let key = command.key();
-    let mut entries = context.ahead.lock();
-    let has_room = entries.len() < SANDBOXES_MAX.min(context.slots.free());
-    if !has_room || entries.contains_key(&key) || !context.hold.is_held() || !context.is_alone() {
+    if !context.ahead.has_room(context, &key) || !context.hold.is_held() || !context.is_alone() {
         return;
     }
-    let command = Arc::new(command);
-    let (own, wanted) = (context.clone(), command.clone());
-    let sandbox = tokio::spawn(async move { Sandbox::prepare(&own, &wanted.key(), &wanted).await });
     let end_at = Instant::now() + LIFE;
-    let entry = Entry {
-        command,
-        sandbox,
-        end_at,
+    let names = hint.header(DECISION_ID).zip(hint.header(TASK));
+    let entry = Entry::begin(context, Arc::new(command), names, end_at);
+    context.ahead.lock().insert(key, entry);
+}
+
+impl Ahead {
+    fn has_room(&self, context: &Context, key: &AttemptKey) -> bool {
+        let entries = self.lock();
+        entries.len() < ATTEMPTS_MAX.min(context.slots.free()) && !entries.contains_key(key)
+    }
+}
+
+/// A go that finds the queue full is lost: the task's message comes all the same.
+fn hand_on(context: &Context, go: &Stored, going: &mpsc::Sender<Go>) {
+    let Some(decision) = go.header(DECISION_ID) else {
+        return;
     };
-    entries.insert(key, entry);
+    let go = Go {
+        class: context.backend.class().to_owned(),
+        decision: decision.to_owned(),
+    };
+    drop(going.try_send(go));
 }

@@ -7,18 +7,19 @@ mod announcing;
 mod facts;
 mod logs;
 mod playing;
+mod post;
 mod sandbox;
 mod start;
 mod takeover;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tidemill_bus::{Bus, Delivery};
 use tidemill_messages::claim::Claim;
 use tidemill_messages::envelope::DISPATCH;
-use tidemill_messages::{AttemptKey, AttemptOutcome, CancelReason, Ending, StartTask};
+use tidemill_messages::{AttemptKey, AttemptOutcome, CancelReason, Ending, StartTask, subject};
 use tokio::sync::watch;
 
 use crate::ahead::Ahead;
@@ -29,6 +30,7 @@ use crate::lease::Hold;
 use crate::peers::{Peers, Standing};
 use crate::slots::{Slot, Slots};
 
+pub(crate) use post::Post;
 pub(crate) use sandbox::{Sandbox, Trouble};
 pub(crate) use takeover::payload;
 
@@ -49,7 +51,7 @@ pub(crate) struct Context {
 
 impl Context {
     /// The boot that the attempts of this place end with; empty where they outlive it.
-    fn boot_id(&self) -> &str {
+    pub(crate) fn boot_id(&self) -> &str {
         match self.backend.ends_with_boot() {
             true => &self.me.boot_id,
             false => "",
@@ -87,9 +89,10 @@ pub(crate) struct Orders {
     pub(crate) let_go: bool,
 }
 
-/// A task as it came from its class's consumer.
+/// A task as it came from its class's consumer, or as it was announced and decided.
 pub(crate) struct Task {
-    pub(crate) delivery: Delivery,
+    /// `None`: its message is still to come.
+    pub(crate) delivery: Option<Delivery>,
     pub(crate) key: AttemptKey,
     pub(crate) command: Arc<StartTask>,
     pub(crate) class: String,
@@ -98,9 +101,47 @@ pub(crate) struct Task {
 
 impl Task {
     /// How often the attempt was dispatched before.
-    fn dispatch(&self) -> u32 {
-        let count = self.delivery.message.header(DISPATCH);
+    pub(crate) fn dispatch(&self) -> u32 {
+        let count = self
+            .delivery
+            .as_ref()
+            .and_then(|delivery| delivery.message.header(DISPATCH));
         count.and_then(|count| count.parse().ok()).unwrap_or(0)
+    }
+
+    /// Where its command lies in stream `runs`; 0 while it does not.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.delivery.as_ref().map_or(0, |delivery| delivery.message.sequence)
+    }
+
+    /// The subject of its command, if that is not stored yet; else empty.
+    fn unstored_subject(&self) -> String {
+        match self.delivery {
+            Some(_) => String::new(),
+            None => subject::task(&self.key, &self.class, self.priority),
+        }
+    }
+
+    /// Whether the attempt was dispatched again since `claim` was taken.
+    fn is_newer_than(&self, claim: &Claim) -> bool {
+        match claim.command_sequence {
+            // Only a first dispatch is claimed before it is stored.
+            0 => self.dispatch() > 0,
+            sequence => self.sequence() > sequence,
+        }
+    }
+
+    pub(crate) async fn ack(self) {
+        if let Some(delivery) = self.delivery {
+            delivery.ack().await;
+        }
+    }
+
+    /// Lets it come again.
+    pub(crate) async fn retry_after(self, pause: Duration) {
+        if let Some(delivery) = self.delivery {
+            delivery.retry_after(pause).await;
+        }
     }
 }
 
@@ -119,9 +160,7 @@ pub(crate) struct Attempt {
     context: Arc<Context>,
     key: AttemptKey,
     orders: watch::Receiver<Orders>,
-    /// Set once the attempt runs (or is over): then a copy of its task may be acknowledged. Not
-    /// before, since a task without sandbox is known by its message alone.
-    settled: Arc<AtomicBool>,
+    post: Arc<Post>,
     traceparent: String,
     /// How often it was dispatched before.
     dispatch: u32,
@@ -129,8 +168,6 @@ pub(crate) struct Attempt {
     taken_up_at: Option<Timestamp>,
     /// It was begun here, in this life: nobody else can have told its end.
     is_first_hand: bool,
-    /// To be acknowledged once the attempt runs or is over.
-    delivery: Option<Delivery>,
     slot: Option<Slot>,
 }
 
@@ -139,25 +176,23 @@ impl Attempt {
         context: Arc<Context>,
         key: AttemptKey,
         orders: watch::Receiver<Orders>,
-        settled: Arc<AtomicBool>,
+        post: Arc<Post>,
     ) -> Self {
         Self {
             context,
             key,
             orders,
-            settled,
+            post,
             traceparent: String::new(),
             dispatch: 0,
             taken_up_at: None,
             is_first_hand: false,
-            delivery: None,
             slot: None,
         }
     }
 
     async fn acknowledge(&mut self) {
-        self.settled.store(true, Ordering::Relaxed);
-        if let Some(delivery) = self.delivery.take() {
+        if let Some(delivery) = self.post.settle() {
             delivery.ack().await;
         }
     }

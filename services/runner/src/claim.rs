@@ -48,8 +48,10 @@ pub(crate) enum Outcome {
 pub(crate) struct Wanted<'a> {
     pub(crate) key: &'a AttemptKey,
     pub(crate) class: &'a str,
-    /// Where the attempt's command lies.
+    /// Where the attempt's command lies; 0: it is not stored yet.
     pub(crate) command_sequence: u64,
+    /// See [`Claim::command_subject`].
+    pub(crate) command_subject: &'a str,
     /// Sequence of the claim to replace; 0 for the first.
     pub(crate) expected: u64,
     /// See [`Claim::boot_id`].
@@ -104,6 +106,7 @@ fn link(subject: &str, stored: &Stored) -> Link {
             incarnation: String::new(),
             class: String::new(),
             command_sequence: u64::MAX,
+            command_subject: String::new(),
             boot_id: String::new(),
         }
     });
@@ -128,6 +131,7 @@ fn message(me: &Identity, wanted: Wanted<'_>, number: u64) -> Message {
         incarnation: me.incarnation.clone(),
         class: wanted.class.to_owned(),
         command_sequence: wanted.command_sequence,
+        command_subject: wanted.command_subject.to_owned(),
         boot_id: wanted.boot_id.to_owned(),
     };
     // Texts and numbers always are JSON.

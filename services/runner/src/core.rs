@@ -4,6 +4,7 @@
 //! The core never waits for the bus: what does (claims, facts, sweeps) is done by the tasks it
 //! started. All it knows it could forget: claims and sandboxes say who owns what.
 
+mod late;
 mod owners;
 mod setup;
 mod stop;
@@ -20,6 +21,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::ahead::Go;
 use crate::attempt::{Context, End, Task};
 use crate::backend::Backend;
 use crate::identity::Identity;
@@ -30,6 +32,7 @@ use crate::slots::Slots;
 use crate::sweep::{Findings, Suspects};
 use crate::{Error, Settings};
 
+use late::Late;
 use table::Table;
 
 /// How often the place is searched for what nobody owns.
@@ -65,6 +68,9 @@ struct Core {
     /// Pullers that wait to know what room there is.
     unsettled: Vec<oneshot::Sender<()>>,
     cancels: Cancels,
+    goes: mpsc::Receiver<Go>,
+    /// Ended before their task's message came.
+    late: Late,
     /// How many tasks the pullers may bring.
     room: watch::Sender<usize>,
     waiting: Waiting,
@@ -141,6 +147,7 @@ impl Core {
                 Some(helper) = helpers.join_next() => helper_ended(helper)?,
                 Some(batch) = self.batches.recv() => self.arrived(batch).await,
                 Some(ended) = self.attempts.join_next() => self.attempt_ended(ended).await,
+                Some(go) = self.goes.recv() => self.go(&go),
                 Some((key, reason)) = self.cancels.recv() => self.table.cancel(&key, reason),
                 changed = slots.changed() => drop(changed),
                 changed = self.peers.changed() => {
@@ -171,7 +178,7 @@ impl Core {
         while may_start && self.slots.free() > 0 {
             let Some(task) = self.waiting.pop() else { break };
             if self.is_in_trouble(&task.class) {
-                task.delivery.retry_after(TROUBLE_RETRY).await;
+                task.retry_after(TROUBLE_RETRY).await;
                 continue;
             }
             // While it waited a sweep may have found what an earlier owner left of it.
@@ -206,15 +213,37 @@ impl Core {
     }
 
     /// The task, unless its attempt is in our hands: one attempt has one owner, here too.
-    async fn unless_here(&self, task: Task) -> Option<Task> {
-        match self.table.is_settled(&task.key) {
-            None => return Some(task),
-            // It came again, since an acknowledgement was lost.
-            Some(true) => task.delivery.ack().await,
-            // Acknowledged it would be lost if this runner died before the attempt runs.
-            Some(false) => {}
+    async fn unless_here(&mut self, task: Task) -> Option<Task> {
+        let Some(post) = self.table.post(&task.key) else {
+            // An attempt that was given back is dispatched again: that is another message.
+            if task.dispatch() > 0 || !self.late.take(&task.key) {
+                return Some(task);
+            }
+            task.ack().await;
+            return None;
+        };
+        // It began before its message came, or the message came again since an acknowledgement was lost.
+        if let Some(settled) = task.delivery.and_then(|delivery| post.put(delivery)) {
+            settled.ack().await;
         }
         None
+    }
+
+    /// A decision is stored whose tasks may be claimed and prepared here: they begin before their
+    /// messages come, if there is room and nothing was here before them. Else they begin as ever.
+    fn go(&mut self, go: &Go) {
+        let Some(context) = self.contexts.get(&go.class).cloned() else {
+            return;
+        };
+        let may_start = self.lost_since.is_none() && !self.drain.is_cancelled() && self.waiting.is_empty();
+        if !may_start || !context.is_alone() || self.is_in_trouble(&go.class) {
+            return;
+        }
+        for task in context.ahead.decided(go) {
+            if self.slots.free() > 0 && !self.table.contains(&task.key) {
+                self.begin(task);
+            }
+        }
     }
 
     /// Whether something is wrong with the place of a class.

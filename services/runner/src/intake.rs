@@ -37,7 +37,7 @@ struct Entry(Task);
 
 impl Entry {
     fn rank(&self) -> (u8, Reverse<u64>) {
-        (self.0.priority, Reverse(self.0.delivery.message.sequence))
+        (self.0.priority, Reverse(self.0.sequence()))
     }
 }
 
@@ -83,15 +83,15 @@ impl Waiting {
 
     /// Tells the server that they are not forgotten.
     pub(crate) async fn keep(&self) {
-        for entry in &self.0 {
-            entry.0.delivery.in_progress().await;
+        for delivery in self.0.iter().filter_map(|entry| entry.0.delivery.as_ref()) {
+            delivery.in_progress().await;
         }
     }
 
     /// Gives all back at once.
     pub(crate) async fn give_back(&mut self) {
         for entry in self.0.drain() {
-            entry.0.delivery.retry_after(Duration::ZERO).await;
+            entry.0.retry_after(Duration::ZERO).await;
         }
     }
 }
@@ -177,7 +177,7 @@ impl Puller {
                     class: self.class.clone(),
                     priority: priority(&delivery.message.subject),
                     command: Arc::new(command),
-                    delivery,
+                    delivery: Some(delivery),
                 }),
                 None => delivery.retry_after(UNREADABLE_RETRY).await,
             }
@@ -199,7 +199,7 @@ impl Puller {
 }
 
 /// `run.<p>.<run>.task.<class>.<priority>.<task>.<attempt>`; what cannot be read is least urgent.
-fn priority(subject: &str) -> u8 {
+pub(crate) fn priority(subject: &str) -> u8 {
     subject
         .split('.')
         .nth(5)

@@ -18,8 +18,13 @@ pub struct Claim {
     pub incarnation: String,
     /// The class of the task, so that only runners that can adopt it take it over.
     pub class: String,
-    /// Where the task's command lies in stream `runs` (0 for a planner's claim).
+    /// Where the task's command lies in stream `runs`; 0 in a planner's claim, and where it was not
+    /// stored yet.
     pub command_sequence: u64,
+    /// The subject of the task's command, where it was claimed before it was stored: then it may never
+    /// be, if its planner died.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command_subject: String,
     /// The boot of the machine on which a step may have been started, where steps end with the machine;
     /// empty else. After another boot nothing of the attempt can be told from its files: a power cut may
     /// have taken them.

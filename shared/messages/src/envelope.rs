@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 /// W3C trace context of the message's cause. In every message.
 pub const TRACEPARENT: &str = "traceparent";
-/// Id of a decision; on each message of stream `runs` that is a decision.
+/// Id of a decision; on the decision itself, on what it brings about, and on hints of it.
 pub const DECISION_ID: &str = "Tidemill-Decision-Id";
 /// `true` on a decision after which the run is over: nothing of it may be started any more.
 pub const RUN_OVER: &str = "Tidemill-Run-Over";
@@ -13,6 +13,8 @@ pub const RUN_OVER: &str = "Tidemill-Run-Over";
 pub const SNAPSHOT: &str = "Tidemill-Snapshot";
 /// On a decision that is no snapshot: the sequence of the last one before it that is; 0 = none.
 pub const BASE: &str = "Tidemill-Base";
+/// On a hint: the subject under which the announced task will be stored.
+pub const TASK: &str = "Tidemill-Task";
 /// On a task: how often this attempt was dispatched before, where that is not 0.
 pub const DISPATCH: &str = "Tidemill-Dispatch";
 /// The runner that holds a claim, `<id>/<incarnation>`.

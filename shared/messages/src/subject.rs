@@ -172,6 +172,12 @@ pub fn hint(class: &str) -> String {
     format!("hint.task.{}", token(class))
 }
 
+/// Where planners say that a decision they announced tasks of is stored: core messages without payload
+/// that may be lost, with the decision's id in a header.
+pub fn go(class: &str) -> String {
+    format!("hint.go.{}", token(class))
+}
+
 /// Where a runner says how an attempt ended while that fact is being stored: core messages that may be
 /// lost, each a [`crate::Fact`].
 pub fn ending_hint(run_uid: &str) -> String {

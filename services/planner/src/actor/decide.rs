@@ -135,10 +135,12 @@ impl Actor {
             let draft = log.draft(record)?;
             let outbox = Outbox::of(&log.state, &draft.record)?;
             planner.pass("planner.decision-computed").await;
-            planner.announce(&outbox).await;
+            planner.announce(&outbox, &draft.record.id).await;
             match log.append(&planner.bus, &draft, &planner.stopping).await? {
                 Appended::Stored(_) => {
                     planner.pass("planner.decision-stored").await;
+                    planner.say_go(&outbox, &draft.record.id).await;
+                    planner.pass("planner.go-said").await;
                     planner.perform(&self.run_uid, &outbox).await?;
                     planner.pass("planner.effects-published").await;
                     self.heard.extend(told.heard());

@@ -167,6 +167,7 @@ impl Inner {
             incarnation: "one".to_owned(),
             class: "process".to_owned(),
             command_sequence: delivery.message.sequence,
+            command_subject: String::new(),
             boot_id: String::new(),
         };
         let subject = subject::claim(key);

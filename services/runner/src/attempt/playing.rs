@@ -75,7 +75,7 @@ impl Attempt {
             if let Err(error) = self.context.backend.discard(&self.key).await {
                 tracing::warn!(attempt = %self.key, error = %Chain(&error), "A left sandbox could not be removed.");
             }
-            sandbox = self.prepare(command).await;
+            sandbox = self.make(command).await;
         }
     }
 

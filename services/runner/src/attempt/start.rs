@@ -39,52 +39,80 @@ impl Attempt {
         self.taken_up_at = Some(self.context.bus.now());
         match self.claim_and_prepare(&task).await {
             Ok(Claimed::Ours { claim, sandbox }) => {
-                self.delivery = Some(task.delivery);
+                if let Some(delivery) = task.delivery {
+                    drop(self.post.put(delivery));
+                }
                 self.is_first_hand = true;
                 let played = self.play_out(&task.command, sandbox, claim).await;
-                if let (Err(LetGo), Some(delivery)) = (&played, self.delivery.take()) {
+                if let (Err(LetGo), Some(delivery)) = (&played, self.post.take()) {
                     delivery.retry_after(Duration::ZERO).await;
                 }
                 played.unwrap_or(End::LetGo)
             }
             Ok(Claimed::Refused) => {
-                task.delivery.ack().await;
+                task.ack().await;
+                self.acknowledge().await;
                 End::Over
             }
-            Ok(Claimed::Held(link)) => End::Held(link, Box::new(task)),
+            Ok(Claimed::Held(link)) => self.held(link, task),
             // It comes again; if our claim is stored by then, it leads to the adoption.
             Err(LetGo) => {
-                task.delivery.retry_after(Duration::ZERO).await;
+                let delivery = task.delivery.or_else(|| self.post.take());
+                if let Some(delivery) = delivery {
+                    delivery.retry_after(Duration::ZERO).await;
+                }
                 End::LetGo
             }
         }
     }
 
+    /// Somebody else has it. A task whose message is still to come is judged when it does.
+    fn held(&self, link: Link, task: Task) -> End {
+        match task.delivery.or_else(|| self.post.take()) {
+            None => End::Over,
+            delivery => End::Held(link, Box::new(Task { delivery, ..task })),
+        }
+    }
+
     async fn claim_and_prepare(&mut self, task: &Task) -> Result<Claimed, LetGo> {
         let context = self.context.clone();
-        if self.may_be_taken(task)
+        let mut made = context.ahead.take(&self.key, &task.command);
+        if made.claim.is_none()
+            && self.may_be_taken(task)
             && let Some(link) = until_answered(&context.hold, || claim::read(&context.bus, &self.key)).await?
         {
+            self.drop_sandbox(made.sandbox().await).await;
             return Ok(Claimed::Held(link));
         }
         let wanted = Wanted {
             key: &self.key,
             class: &task.class,
-            command_sequence: task.delivery.message.sequence,
+            command_sequence: task.sequence(),
+            command_subject: &task.unstored_subject(),
             expected: 0,
             boot_id: context.boot_id(),
             traceparent: &self.traceparent,
         };
+        let early = made.claim.take();
+        let claimed = async {
+            match early {
+                Some(sent) => sent.outcome().await,
+                None => claim::take(&context.bus, &context.hold, &context.me, wanted).await,
+            }
+        };
+        let prepared = async {
+            match made.sandbox().await {
+                Some(sandbox) => Ok(sandbox),
+                None => self.make(&task.command).await,
+            }
+        };
         // The claim is sent first: on one connection the server has it before it answers the fence.
-        let (claimed, fence, sandbox) = futures::join!(
-            claim::take(&context.bus, &context.hold, &context.me, wanted),
-            fence::read(&context.bus, &context.hold, &self.key),
-            self.prepare(&task.command),
-        );
+        let (claimed, fence, sandbox) =
+            futures::join!(claimed, fence::read(&context.bus, &context.hold, &self.key), prepared,);
         match self.pass(claimed, fence).await {
             Ok(Passed::Open { claim }) => Ok(Claimed::Ours { claim, sandbox }),
             Ok(Passed::Shut) => {
-                self.drop_sandbox(sandbox).await;
+                self.drop_sandbox(sandbox.ok()).await;
                 Ok(Claimed::Refused)
             }
             Ok(Passed::Held(link)) => {
@@ -92,12 +120,12 @@ impl Attempt {
                 if self.context.shares_place_with(&link.claim.runner) {
                     leave_sandbox(sandbox).await;
                 } else {
-                    self.drop_sandbox(sandbox).await;
+                    self.drop_sandbox(sandbox.ok()).await;
                 }
                 Ok(Claimed::Held(link))
             }
             Err(LetGo) => {
-                self.drop_sandbox(sandbox).await;
+                self.drop_sandbox(sandbox.ok()).await;
                 Err(LetGo)
             }
         }
@@ -107,9 +135,12 @@ impl Attempt {
     /// was delivered before, is older than this runner, or not new (a consumer that starts anew forgets
     /// what it delivered).
     fn may_be_taken(&self, task: &Task) -> bool {
-        let message = &task.delivery.message;
+        let Some(delivery) = &task.delivery else {
+            return false;
+        };
+        let message = &delivery.message;
         let age = self.context.bus.now().duration_since(message.time);
-        task.delivery.delivered > 1 || message.sequence <= self.context.before || age.unsigned_abs() > FRESH
+        delivery.delivered > 1 || message.sequence <= self.context.before || age.unsigned_abs() > FRESH
     }
 
     /// Whether the attempt may start, by the answers to claim and fence.
@@ -151,15 +182,12 @@ impl Attempt {
         Ok(false)
     }
 
-    pub(super) async fn prepare(&self, command: &Arc<StartTask>) -> Result<Sandbox, Trouble> {
-        match self.context.ahead.take(&self.key, command).await {
-            Some(sandbox) => Ok(sandbox),
-            None => Sandbox::prepare(&self.context, &self.key, command).await,
-        }
+    pub(super) async fn make(&self, command: &Arc<StartTask>) -> Result<Sandbox, Trouble> {
+        Sandbox::prepare(&self.context, &self.key, command).await
     }
 
-    async fn drop_sandbox(&self, sandbox: Result<Sandbox, Trouble>) {
-        if let Ok(sandbox) = sandbox {
+    async fn drop_sandbox(&self, sandbox: Option<Sandbox>) {
+        if let Some(sandbox) = sandbox {
             sandbox.remove(&self.key).await;
         }
     }

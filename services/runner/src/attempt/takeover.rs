@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::TryFutureExt;
 use tidemill_bus::{Stored, blob};
+use tidemill_messages::claim::Claim;
 use tidemill_messages::{AttemptOutcome, CancelReason, Ending, StartTask, decode, stream, subject};
 use tidemill_telemetry::Chain;
 
@@ -19,6 +20,13 @@ use crate::retry::{LetGo, until_answered};
 /// When to ask again for a task that somebody else has claimed and not acknowledged.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
+/// The command of an attempt that is taken over.
+struct Command {
+    task: Arc<StartTask>,
+    /// Where it lies.
+    sequence: u64,
+}
+
 impl Attempt {
     /// A task whose claim is somebody else's: taken over if its owner gave it back and it was dispatched
     /// again, acknowledged if it is over, else asked for again. Its owner acknowledges it once it runs.
@@ -29,11 +37,11 @@ impl Attempt {
             until_answered(&self.context.hold, || bus.last(stream::FACTS, &subject)),
             self.is_finished()
         );
-        let is_dispatched_again = link.claim.command_sequence < task.delivery.message.sequence;
+        let is_dispatched_again = task.is_newer_than(&link.claim);
         match (returned, finished) {
-            (Ok(_), Ok(true)) => task.delivery.ack().await,
+            (Ok(_), Ok(true)) => task.ack().await,
             (Ok(Some(_)), Ok(false)) if is_dispatched_again => return self.take_over(link, Some(task)).await,
-            (Ok(_), Ok(false)) => task.delivery.retry_after(ASK_AGAIN).await,
+            (Ok(_), Ok(false)) => task.retry_after(ASK_AGAIN).await,
             (Err(LetGo), _) | (_, Err(LetGo)) => return End::LetGo,
         }
         End::Over
@@ -43,22 +51,34 @@ impl Attempt {
     /// else its command is read from where the claim says.
     pub(crate) async fn take_over(mut self, link: Link, task: Option<Task>) -> End {
         self.context.ahead.forget(&self.key).await;
-        let sequence = task
-            .as_ref()
-            .map_or(link.claim.command_sequence, |task| task.delivery.message.sequence);
         self.dispatch = task.as_ref().map_or(0, Task::dispatch);
-        let delivered = task.map(|task| (task.command, task.delivery));
-        let known = delivered.map(|(command, delivery)| {
-            self.delivery = Some(delivery);
-            command
+        let is_newer = task.as_ref().is_some_and(|task| task.is_newer_than(&link.claim));
+        let known = task.map(|task| {
+            let sequence = task.sequence();
+            if let Some(delivery) = task.delivery {
+                drop(self.post.put(delivery));
+            }
+            Command {
+                task: task.command,
+                sequence,
+            }
         });
-        self.succeed(link, known, sequence).await.unwrap_or(End::LetGo)
+        self.succeed(link, known, is_newer).await.unwrap_or(End::LetGo)
     }
 
-    async fn succeed(&mut self, link: Link, known: Option<Arc<StartTask>>, sequence: u64) -> Result<End, LetGo> {
-        let (command, is_finished) = futures::join!(self.command(known, sequence), self.is_finished());
-        let Some(command) = command?.filter(|_| matches!(is_finished, Ok(false))) else {
-            is_finished?;
+    async fn succeed(&mut self, link: Link, known: Option<Command>, is_newer: bool) -> Result<End, LetGo> {
+        let (command, is_finished) = futures::join!(self.command(known, &link.claim), self.is_finished());
+        let (command, is_finished) = (command?, is_finished?);
+        if command.is_none() && !is_finished && self.may_be_stored_yet(&link.claim).await? {
+            // Its planner, or the next, stores it now; it may run already. It comes as a task.
+            tracing::debug!(attempt = %self.key, "Claimed before its command was stored: left until that comes.");
+            return Ok(End::Over);
+        }
+        let Some(Command {
+            task: command,
+            sequence,
+        }) = command.filter(|_| !is_finished)
+        else {
             // Over, or purged with its run: what is left of it is of no use.
             self.discard().await;
             self.acknowledge().await;
@@ -68,7 +88,7 @@ impl Attempt {
         let context = self.context.clone();
         // Whoever replaces a claim answers for the boot it was made in, unless the attempt was dispatched
         // again since: then nothing had started.
-        let boot_id = match sequence > link.claim.command_sequence || link.claim.boot_id.is_empty() {
+        let boot_id = match is_newer || link.claim.boot_id.is_empty() {
             true => context.boot_id(),
             false => &link.claim.boot_id,
         };
@@ -76,6 +96,7 @@ impl Attempt {
             key: &self.key,
             class: &link.claim.class,
             command_sequence: sequence,
+            command_subject: "",
             expected: link.sequence,
             boot_id,
             traceparent: &self.traceparent,
@@ -189,22 +210,29 @@ impl Attempt {
             return Ok(End::Over);
         }
         self.taken_up_at = Some(self.context.bus.now());
-        let sandbox = self.prepare(command).await;
+        let sandbox = self.make(command).await;
         self.play_out(command, sandbox, claim).await
     }
 
-    /// The command; `None` if it was purged with its run.
-    async fn command(&self, known: Option<Arc<StartTask>>, sequence: u64) -> Result<Option<Arc<StartTask>>, LetGo> {
+    /// The command; `None` if it was purged with its run, or is not stored.
+    async fn command(&self, known: Option<Command>, claim: &Claim) -> Result<Option<Command>, LetGo> {
         if known.is_some() {
             return Ok(known);
         }
         let (bus, hold) = (&self.context.bus, &self.context.hold);
-        let Some(stored) = until_answered(hold, || bus.get(stream::RUNS, sequence)).await? else {
+        let stored = match claim.command_subject.as_str() {
+            "" => until_answered(hold, || bus.get(stream::RUNS, claim.command_sequence)).await?,
+            subject => until_answered(hold, || bus.last(stream::RUNS, subject)).await?,
+        };
+        let Some(stored) = stored else {
             return Ok(None);
         };
         let payload = until_answered(hold, || payload(bus, &stored)).await?;
         match payload.map(|payload| decode::<StartTask>(&stored.subject, &payload)) {
-            Some(Ok(command)) => Ok(Some(Arc::new(command))),
+            Some(Ok(command)) => Ok(Some(Command {
+                task: Arc::new(command),
+                sequence: stored.sequence,
+            })),
             Some(Err(error)) => {
                 // Of a later version, most likely: a later runner will read it.
                 tracing::warn!(attempt = %self.key, error = %Chain(&error), "A command cannot be read.");
@@ -212,6 +240,12 @@ impl Attempt {
             }
             None => Ok(None),
         }
+    }
+
+    /// Whether the command of an attempt that has none may still be on its way.
+    async fn may_be_stored_yet(&self, claim: &Claim) -> Result<bool, LetGo> {
+        let is_early = !claim.command_subject.is_empty();
+        Ok(is_early && !matches!(self.fence().await?, Fence::RunGone | Fence::RunOver))
     }
 
     /// Whether an owner before had let the attempt go, where its place cannot tell: then a step may have

@@ -26,10 +26,11 @@ impl Core {
         };
         let class = self.table.close(&key);
         match end {
+            End::Over if class.as_ref().is_some_and(|(_, is_awaited)| *is_awaited) => self.late.push(key),
             End::Over => {}
             End::Held(link, task) => self.held(link, *task).await,
             End::LetGo if self.lost_since.is_some() => {
-                self.let_go.extend(class.map(|class| (key, class)));
+                self.let_go.extend(class.map(|(class, _)| (key, class)));
             }
             End::LetGo => self.sweep_soon(),
         }
@@ -39,8 +40,8 @@ impl Core {
     async fn held(&mut self, link: Link, task: Task) {
         let claim = &link.claim;
         // The planner ended the attempt, or dispatched it again after this message.
-        if claim.runner == Claim::PLANNER || claim.command_sequence > task.delivery.message.sequence {
-            task.delivery.ack().await;
+        if claim.runner == Claim::PLANNER || claim.command_sequence > task.sequence() {
+            task.ack().await;
         } else if self.is_dead_here(claim) {
             self.take_over(task.key.clone(), link, &task.class.clone(), Some(task));
         } else if let Some(attempt) = self.open(&task.class, &task.key) {
@@ -108,7 +109,7 @@ impl Core {
         }
         for (class, context) in &self.contexts {
             let known = Known {
-                active: self.table.keys(),
+                active: self.table.keys().into_iter().chain(context.ahead.keys()).collect(),
                 dead: self.dead.clone(),
                 neighbours: self.neighbours(),
                 suspects: self.suspects.remove(class).unwrap_or_default(),
@@ -139,7 +140,11 @@ impl Core {
         self.suspects.insert(class.clone(), findings.suspects);
         for (key, link) in findings.orphans {
             // It may have been taken since, and a lost lease forbids it.
-            if self.lost_since.is_none() && !self.table.contains(&key) {
+            let is_ahead = self
+                .contexts
+                .get(&class)
+                .is_some_and(|context| context.ahead.contains(&key));
+            if self.lost_since.is_none() && !self.table.contains(&key) && !is_ahead {
                 self.take_over(key, link, &class, None);
             }
         }

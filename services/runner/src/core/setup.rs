@@ -9,10 +9,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::late::Late;
 use super::table::Table;
 use super::{Core, Runner};
 use crate::Error;
-use crate::ahead::{self, Ahead};
+use crate::ahead::{self, Ahead, Go};
 use crate::attempt::Context;
 use crate::backend::Backend;
 use crate::cancels;
@@ -75,12 +76,13 @@ impl Runner {
             before: self.last_task().await?,
         };
         let mended = Arc::new(Notify::new());
+        let (going, goes) = mpsc::channel(QUEUE_LENGTH);
         let mut contexts = BTreeMap::new();
         for backend in &self.backends {
             self.pull(backend.as_ref(), &inlets, &keeper, &mut helpers).await?;
             watch_place(backend.as_ref(), &mended, &mut helpers);
             let context = Arc::new(self.context(backend, &shared));
-            self.hear_hints(&context, &mut helpers).await?;
+            self.hear_hints(&context, &going, &mut helpers).await?;
             contexts.insert(backend.class().to_owned(), context);
         }
         let core = Core {
@@ -94,6 +96,8 @@ impl Runner {
             batches,
             unsettled: Vec::new(),
             cancels,
+            goes,
+            late: Late::default(),
             room,
             waiting: Waiting::default(),
             table: Table::default(),
@@ -142,18 +146,29 @@ impl Runner {
         }
     }
 
-    async fn hear_hints(&self, context: &Arc<Context>, helpers: &mut JoinSet<Result<(), Error>>) -> Result<(), Error> {
+    async fn hear_hints(
+        &self,
+        context: &Arc<Context>,
+        going: &mpsc::Sender<Go>,
+        helpers: &mut JoinSet<Result<(), Error>>,
+    ) -> Result<(), Error> {
         if !context.backend.prepares_ahead() {
             return Ok(());
         }
-        let hints = self.bus.subscribe(&subject::hint(context.backend.class()), None).await;
-        let hints = hints.map_err(|source| Error::Bus {
+        let class = context.backend.class();
+        let subscribed = async {
+            Ok((
+                self.bus.subscribe(&subject::hint(class), None).await?,
+                self.bus.subscribe(&subject::go(class), None).await?,
+            ))
+        };
+        let (hints, goes) = subscribed.await.map_err(|source| Error::Bus {
             action: "subscribe to hints of tasks to come",
             source,
         })?;
-        let context = context.clone();
+        let (context, going) = (context.clone(), going.clone());
         helpers.spawn(async move {
-            ahead::listen(context, hints).await;
+            ahead::listen(context, hints, goes, going).await;
             Ok(())
         });
         Ok(())

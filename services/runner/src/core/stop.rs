@@ -60,7 +60,7 @@ impl Core {
         self.batches.close();
         while let Some(batch) = self.batches.recv().await {
             for task in batch.tasks {
-                task.delivery.retry_after(Duration::ZERO).await;
+                task.retry_after(Duration::ZERO).await;
             }
         }
         self.table.let_go();

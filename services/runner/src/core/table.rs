@@ -2,12 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidemill_messages::{AttemptKey, CancelReason};
 use tokio::sync::watch;
 
-use crate::attempt::{Attempt, Context, Orders};
+use crate::attempt::{Attempt, Context, Orders, Post};
 
 /// By key; one entry for each attempt's task.
 #[derive(Default)]
@@ -15,7 +14,7 @@ pub(super) struct Table(HashMap<AttemptKey, Entry>);
 
 struct Entry {
     orders: watch::Sender<Orders>,
-    settled: Arc<AtomicBool>,
+    post: Arc<Post>,
     class: String,
 }
 
@@ -23,19 +22,21 @@ impl Table {
     /// A new entry, and the attempt that goes with it.
     pub(super) fn open(&mut self, context: Arc<Context>, key: AttemptKey) -> Attempt {
         let (orders, receiver) = watch::channel(Orders::default());
-        let settled = Arc::new(AtomicBool::new(false));
+        let post = Arc::new(Post::default());
         let entry = Entry {
             orders,
-            settled: settled.clone(),
+            post: post.clone(),
             class: context.backend.class().to_owned(),
         };
         self.0.insert(key.clone(), entry);
-        Attempt::new(context, key, receiver, settled)
+        Attempt::new(context, key, receiver, post)
     }
 
-    /// Closes an entry; gives its class.
-    pub(super) fn close(&mut self, key: &AttemptKey) -> Option<String> {
-        self.0.remove(key).map(|entry| entry.class)
+    /// Closes an entry; gives its class, and whether its task's message is still to come and may be
+    /// acknowledged then.
+    pub(super) fn close(&mut self, key: &AttemptKey) -> Option<(String, bool)> {
+        let entry = self.0.remove(key)?;
+        Some((entry.class, entry.post.is_awaited()))
     }
 
     /// Closes the entries of attempts whose task is gone.
@@ -43,9 +44,9 @@ impl Table {
         self.0.retain(|_, entry| !entry.orders.is_closed());
     }
 
-    /// Whether a copy of the task may be acknowledged; `None` if the attempt is not here.
-    pub(super) fn is_settled(&self, key: &AttemptKey) -> Option<bool> {
-        self.0.get(key).map(|entry| entry.settled.load(Ordering::Relaxed))
+    /// Where messages for the attempt are left; `None` if it is not here.
+    pub(super) fn post(&self, key: &AttemptKey) -> Option<&Post> {
+        self.0.get(key).map(|entry| &*entry.post)
     }
 
     pub(super) fn contains(&self, key: &AttemptKey) -> bool {

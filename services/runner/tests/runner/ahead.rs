@@ -1,12 +1,221 @@
-//! Sandboxes made for tasks that are only announced.
+//! Claims and sandboxes made for tasks that are only announced; tasks that begin when their decision is
+//! stored, before their messages come.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tidemill_bus::Message;
-use tidemill_messages::{AttemptKey, Ending, subject};
+use tidemill_messages::envelope::{DECISION_ID, TASK};
+use tidemill_messages::{AttemptKey, CancelReason, Ending, stream, subject};
 
-use crate::place::{Place, Script};
+use crate::place::{Place, Script, outcome};
 use crate::world::World;
+
+const DECISION: &str = "decision-7";
+
+/// Announces a task and names its decision, as a planner of today does.
+async fn announce_decision(world: &World, command: &Message) {
+    world.pass(Duration::from_secs(1)).await;
+    let hint = Message::new(subject::hint("process"), command.payload.clone());
+    let hint = hint.header(DECISION_ID, DECISION).header(TASK, &command.subject);
+    world.bus.notify(hint).await.unwrap();
+}
+
+/// Says that a decision is stored.
+async fn say_go(world: &World, decision: &str) {
+    let go = Message::new(subject::go("process"), Bytes::new()).header(DECISION_ID, decision);
+    world.bus.notify(go).await.unwrap();
+}
+
+async fn claims_of(world: &World, key: &AttemptKey) -> usize {
+    world.all(stream::CLAIMS, &subject::claim(key)).await.len()
+}
+
+/// How often the task was started, when all that could happen has.
+async fn starts(world: &World) -> usize {
+    world.pass(Duration::from_secs(120)).await;
+    world.place.look(|state| state.started.len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decided_task_begins_before_its_message_comes() {
+    let world = World::new().await;
+    world.place.script("build", Script::Hold);
+    let runner = world.runner("a");
+    let (key, command) = world.command("build", 5);
+    announce_decision(&world, &command).await;
+    until_prepared(&world, std::slice::from_ref(&key)).await;
+    assert!(world.place.look(|state| state.started.is_empty()));
+    say_go(&world, DECISION).await;
+    world.place.until(|state| state.started == [key.clone()]).await;
+    world.bus.publish(command.expecting(0)).await.unwrap();
+    world.pass(Duration::from_secs(1)).await;
+    world.place.end(&key, outcome(Ending::Succeeded)).await;
+    assert_eq!(world.ending(&key).await, Ending::Succeeded);
+    assert_eq!(starts(&world).await, 1);
+    assert_eq!(claims_of(&world, &key).await, 1);
+    runner.kill().await;
+    assert_eq!(world.unacknowledged().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_comes_after_the_end_starts_nothing() {
+    let world = World::new().await;
+    let runner = world.runner("a");
+    let (key, command) = world.command("build", 5);
+    announce_decision(&world, &command).await;
+    say_go(&world, DECISION).await;
+    assert_eq!(world.ending(&key).await, Ending::Succeeded);
+    world.place.until(|state| state.sandboxes.is_empty()).await;
+    world.bus.publish(command.expecting(0)).await.unwrap();
+    assert_eq!(starts(&world).await, 1);
+    runner.kill().await;
+    assert_eq!(world.unacknowledged().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_go_of_another_decision_starts_nothing_and_a_lost_one_delays_nothing() {
+    let world = World::new().await;
+    let _runner = world.runner("a");
+    let (key, command) = world.command("build", 5);
+    announce_decision(&world, &command).await;
+    say_go(&world, "another").await;
+    until_prepared(&world, std::slice::from_ref(&key)).await;
+    world.pass(Duration::from_millis(500)).await;
+    assert!(world.place.look(|state| state.started.is_empty()));
+    world.bus.publish(command.expecting(0)).await.unwrap();
+    assert_eq!(world.ending(&key).await, Ending::Succeeded);
+    assert_eq!(world.place.look(|state| state.prepared.len()), 1);
+    assert_eq!(claims_of(&world, &key).await, 1, "the claim made ahead serves");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_claim_of_a_task_that_does_not_come_is_withdrawn() {
+    let world = World::new().await;
+    let _runner = world.runner("a");
+    let (key, command) = world.command("build", 5);
+    announce_decision(&world, &command).await;
+    until_prepared(&world, std::slice::from_ref(&key)).await;
+    assert_eq!(claims_of(&world, &key).await, 1);
+    world.place.until(|state| state.sandboxes.is_empty()).await;
+    world.pass(Duration::from_secs(1)).await;
+    assert_eq!(claims_of(&world, &key).await, 0);
+    say_go(&world, DECISION).await;
+    assert_eq!(starts(&world).await, 0, "its time is over");
+    world.bus.publish(command.expecting(0)).await.unwrap();
+    assert_eq!(world.ending(&key).await, Ending::Succeeded, "it may come late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_cancelled_after_its_claim_does_not_start() {
+    let world = World::new().await;
+    let runner = world.runner("a");
+    let (key, command) = world.command("build", 5);
+    announce_decision(&world, &command).await;
+    until_prepared(&world, std::slice::from_ref(&key)).await;
+    world.cancel(&key, CancelReason::TimedOut).await;
+    say_go(&world, DECISION).await;
+    assert_eq!(world.ending(&key).await, Ending::TimedOut);
+    world.bus.publish(command.expecting(0)).await.unwrap();
+    assert_eq!(starts(&world).await, 0);
+    runner.kill().await;
+    assert_eq!(world.unacknowledged().await, 0);
+}
+
+/// Runner and planner die at once, after the go and before the command is stored.
+#[tokio::test(start_paused = true)]
+async fn what_runs_without_a_stored_command_is_left_and_adopted_when_that_comes() {
+    let world = World::new().await;
+    world.place.script("build", Script::Hold);
+    let runner = world.runner("a");
+    let (key, command) = world.command("build", 5);
+    announce_decision(&world, &command).await;
+    say_go(&world, DECISION).await;
+    world.place.until(|state| state.started.len() == 1).await;
+    runner.kill().await;
+    let again = world.runner("a");
+    world.pass(Duration::from_secs(200)).await;
+    assert!(
+        world
+            .place
+            .look(|state| state.discarded.is_empty() && state.removed.is_empty())
+    );
+    world.bus.publish(command.expecting(0)).await.unwrap();
+    world.place.until(|state| state.adopted == [key.clone()]).await;
+    world.place.end(&key, outcome(Ending::Succeeded)).await;
+    assert_eq!(world.ending(&key).await, Ending::Succeeded);
+    assert_eq!(starts(&world).await, 1);
+    again.kill().await;
+    assert_eq!(world.unacknowledged().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_without_a_stored_command_goes_with_its_run() {
+    let world = World::new().await;
+    world.place.script("build", Script::Hold);
+    let runner = world.runner("a");
+    let (_, command) = world.command("build", 5);
+    announce_decision(&world, &command).await;
+    say_go(&world, DECISION).await;
+    world.place.until(|state| state.started.len() == 1).await;
+    runner.kill().await;
+    world.decide(true).await;
+    let _again = world.runner("a");
+    world.place.until(|state| state.sandboxes.is_empty()).await;
+}
+
+/// The same, but the command was stored: the claim says where.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_begun_ahead_is_adopted_by_the_next_life() {
+    let world = World::new().await;
+    world.place.script("build", Script::Hold);
+    let runner = world.runner("a");
+    let (key, command) = world.command("build", 5);
+    announce_decision(&world, &command).await;
+    say_go(&world, DECISION).await;
+    world.bus.publish(command.expecting(0)).await.unwrap();
+    world.place.until(|state| state.started.len() == 1).await;
+    world.pass(Duration::from_secs(1)).await;
+    runner.kill().await;
+    let _again = world.runner("a");
+    world.place.until(|state| state.adopted == [key.clone()]).await;
+    world.place.end(&key, outcome(Ending::Succeeded)).await;
+    assert_eq!(world.ending(&key).await, Ending::Succeeded);
+    assert_eq!(starts(&world).await, 1);
+}
+
+/// A claim made ahead by a runner that died before the decision was stored hinders nobody.
+#[tokio::test(start_paused = true)]
+async fn a_claim_of_a_dead_runner_whose_task_had_not_begun_is_taken_over() {
+    let world = World::new().await;
+    let runner = world.runner("a");
+    let (key, command) = world.command("build", 5);
+    announce_decision(&world, &command).await;
+    until_prepared(&world, std::slice::from_ref(&key)).await;
+    runner.kill().await;
+    let _again = world.runner("a");
+    world.pass(Duration::from_secs(5)).await;
+    world.bus.publish(command.expecting(0)).await.unwrap();
+    assert_eq!(world.ending(&key).await, Ending::Succeeded);
+    assert_eq!(starts(&world).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_given_back_after_a_go_is_dispatched_again() {
+    let world = World::new().await;
+    world.place.script("build", Script::Vanish(3));
+    let _runner = world.runner("a");
+    let (key, command) = world.command("build", 5);
+    announce_decision(&world, &command).await;
+    say_go(&world, DECISION).await;
+    let returned = format!("{}.>", subject::attempt_fact(&key, "returned"));
+    world.first(stream::FACTS, &returned).await;
+    let first = world.bus.publish(command.clone().expecting(0)).await.unwrap();
+    world.pass(Duration::from_secs(1)).await;
+    let again = command.header(tidemill_messages::envelope::DISPATCH, "1");
+    world.bus.publish(again.expecting(first)).await.unwrap();
+    assert_eq!(world.ending(&key).await, Ending::Succeeded);
+}
 
 /// Announces a task as a planner does, once the runner listens.
 async fn announce(world: &World, command: &Message) {

@@ -241,6 +241,7 @@ async fn take_in(
         incarnation: "1".to_owned(),
         class: "process".to_owned(),
         command_sequence,
+        command_subject: String::new(),
         boot_id: boot_id.to_owned(),
     };
     let payload = encode(&subject, &claim).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
-use tidemill_bus::{Bus, Connect, Memory, Message, Stored, blob, layout};
+use tidemill_bus::{Bus, Connect, ConsumerSpec, Memory, Message, Stored, blob, layout};
 use tidemill_kit::NatsServer;
 use tidemill_messages::envelope::{RUN_OVER, VERSION};
 use tidemill_messages::{
@@ -163,6 +163,23 @@ impl World {
 
     pub(crate) async fn all(&self, stream: &str, filter: &str) -> Vec<Stored> {
         self.bus.read_all(stream, filter, 0, false).await.unwrap()
+    }
+
+    /// How many tasks come again to who asks for them, once no runner does.
+    pub(crate) async fn unacknowledged(&self) -> usize {
+        let settings = Settings::default();
+        let spec = ConsumerSpec {
+            stream: stream::RUNS.to_owned(),
+            name: "runner-process".to_owned(),
+            filters: vec![subject::tasks_of_class("process")],
+            ack_wait: settings.ack_wait.duration(),
+            max_ack_pending: settings.class_capacity,
+            pinned: None,
+            from_start: true,
+        };
+        let mut consumer = self.bus.consumer(&spec).await.unwrap();
+        let batch = timeout(spec.ack_wait * 3, consumer.next_batch(16)).await;
+        batch.map_or(0, |batch| batch.unwrap().len())
     }
 
     /// Lets `span` pass, in which everything that is due happens.
