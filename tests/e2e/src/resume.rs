@@ -6,13 +6,11 @@ pub(crate) mod services;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tidemill_kit::Up;
 use tidemill_telemetry::FAIL_POINTS;
 
 use crate::Test;
-use crate::journal::{Journal, process_of};
+use crate::journal::{Journal, kill_nats_server};
 
 /// How long a process may take to reach its fail point.
 const FAIL_LIMIT: Duration = Duration::from_secs(30);
@@ -77,7 +75,7 @@ fn up_is_stopped() -> Result<()> {
 fn nats_server_is_killed() -> Result<()> {
     let journal = Journal::new()?;
     let mut up = started(&journal)?;
-    kill_nats_server(&journal)?;
+    kill_nats_server(&journal.state())?;
     journal.must_end_well()?;
     up.process.stop()?;
     journal.must_leave_nothing()
@@ -87,7 +85,7 @@ fn both_are_killed() -> Result<()> {
     let journal = Journal::new()?;
     let mut up = started(&journal)?;
     up.process.kill()?;
-    kill_nats_server(&journal)?;
+    kill_nats_server(&journal.state())?;
     drop(up);
     finish(&journal)
 }
@@ -98,11 +96,6 @@ fn started(journal: &Journal) -> Result<Up> {
     journal.create()?;
     journal.wait_for("begin slow")?;
     Ok(up)
-}
-
-fn kill_nats_server(journal: &Journal) -> Result<()> {
-    let pid = process_of(&journal.state(), "nats-server")?;
-    kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL).context("kill nats-server")
 }
 
 /// Starts the server again, waits for the end of the run, stops it and looks for what is left.

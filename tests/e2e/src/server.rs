@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use tempfile::TempDir;
 use tidemill_kit::Up;
 use tidemill_kit::docker::Engine;
@@ -87,13 +87,8 @@ fn clear(folder: &Path) {
 fn start(environment: &[(&str, &str)]) -> Result<Shared> {
     let folder = tempfile::Builder::new().prefix("tidemill-e2e-").tempdir()?;
     let up = Up::start(&folder.path().join("state"), environment)?;
-    let spoken = up.process.spoken();
-    let said = spoken.lines().find_map(|line| line.trim().strip_prefix("webhooks"));
-    let webhooks = said.and_then(|address| address.trim().split("/<").next());
     Ok(Shared {
-        webhooks: webhooks
-            .context("`up` does not say where webhooks are sent")?
-            .to_owned(),
+        webhooks: up.webhooks()?,
         up: Mutex::new(Some(up)),
         folder,
     })

@@ -209,6 +209,19 @@ impl Up {
         self.process.wait_until_says("Ctrl-C", READY_LIMIT)
     }
 
+    /// Where it takes webhooks, `http://<host>:<port>`.
+    ///
+    /// # Errors
+    /// If it does not say so.
+    pub fn webhooks(&self) -> Result<String> {
+        let spoken = self.process.spoken();
+        let said = spoken.lines().find_map(|line| line.trim().strip_prefix("webhooks"));
+        let address = said.and_then(|address| address.trim().split("/<").next());
+        address
+            .map(str::to_owned)
+            .with_context(|| format!("`up` does not say where webhooks are sent:\n{spoken}"))
+    }
+
     /// Its state directory.
     pub fn state(&self) -> &Path {
         &self.state

@@ -6,13 +6,11 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 use tidemill_kit::{Collector, NatsServer, Up};
 
 use super::world::tree;
-use crate::journal::process_of;
+use crate::journal::kill_nats_server;
 use crate::resume::services::{CLUSTER_RUNNER, DEPLOYER, GATEWAY, INGEST, PLANNERS, Role, Services};
 
 /// What dies alone, once each.
@@ -69,15 +67,7 @@ impl Platform {
     pub(super) fn webhooks(&self) -> Result<String> {
         match self {
             Self::Apart(_, url) => Ok(url.clone()),
-            Self::Together(up) => {
-                let spoken = up.process.spoken();
-                let line = spoken
-                    .lines()
-                    .find(|line| line.trim_start().starts_with("webhooks"))
-                    .context("it said no address for webhooks")?;
-                let url = line.split_whitespace().nth(1).context("no address in the line")?;
-                Ok(url.trim_end_matches("/<namespace>/<listener>").to_owned())
-            }
+            Self::Together(up) => up.webhooks(),
         }
     }
 
@@ -114,8 +104,7 @@ impl Platform {
         let Self::Together(up) = self else {
             bail!("only services in one process are killed at once");
         };
-        let server = process_of(up.state(), "nats-server")?;
-        kill(Pid::from_raw(i32::try_from(server)?), Signal::SIGKILL).context("kill nats-server")?;
+        kill_nats_server(up.state())?;
         up.process.kill()
     }
 

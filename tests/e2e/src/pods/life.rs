@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tidemill_kit::{tell, wait_until};
 
 use super::{Place, timed};
 use crate::Test;
-use crate::journal::process_of;
+use crate::journal::kill_nats_server;
 
 pub(super) fn tests() -> Vec<Test> {
     vec![
@@ -137,14 +135,13 @@ fn adoption() -> Result<()> {
 }
 
 fn nats() -> Result<()> {
-    let mut place = Place::new("pods-nats")?;
+    let place = Place::new("pods-nats")?;
     place.create("TaskRun", "sleep", SLEEP)?;
     place.must_log("taskrun", "sleep", "began")?;
-    let pid = process_of(&place.state(), "nats-server")?;
-    kill(Pid::from_raw(pid.try_into()?), Signal::SIGKILL)?;
+    kill_nats_server(&place.state())?;
     let ended = place.ended("taskrun", "sleep")?;
     let logs = place.logs("taskrun", "sleep")?;
     ensure!(ended.0 == "Succeeded", "{ended:?}\n{logs}");
     ensure!(logs.matches("began").count() == 1 && logs.contains("went on"), "{logs}");
-    place.kill()
+    Ok(())
 }
