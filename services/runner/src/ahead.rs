@@ -112,7 +112,7 @@ pub(crate) async fn listen(
             // A hint is sent before the go of its decision.
             biased;
             hint = hints.next() => match hint {
-                Ok(hint) => prepare(&context, &hint).await,
+                Ok(hint) => prepare(&context, &hint),
                 Err(_) => return,
             },
             go = goes.next() => match go {
@@ -126,7 +126,7 @@ pub(crate) async fn listen(
     }
 }
 
-async fn prepare(context: &Arc<Context>, hint: &Stored) {
+fn prepare(context: &Arc<Context>, hint: &Stored) {
     let Ok(command) = decode::<StartTask>(&hint.subject, &hint.payload) else {
         return;
     };

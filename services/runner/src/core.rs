@@ -236,7 +236,7 @@ impl Core {
             return;
         };
         let may_start = self.lost_since.is_none() && !self.drain.is_cancelled() && self.waiting.is_empty();
-        if !may_start || !context.is_alone() || self.is_in_trouble(&go.class) {
+        if !may_start || self.is_in_trouble(&go.class) {
             return;
         }
         for task in context.ahead.decided(go) {
