@@ -19,6 +19,8 @@ use crate::retry::{LetGo, until_answered};
 
 /// How often a sandbox is tried before the attempt is given back.
 const TRIES: u32 = 3;
+/// How long what an attempt left lies while nothing else runs: to remove it competes with what starts next.
+const TIDYING_DELAY: Duration = Duration::from_millis(20);
 /// Pause before the third try. The second comes at once: what an earlier life left is out of the way
 /// then.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -169,7 +171,12 @@ impl Attempt {
             Ok(())
         };
         match stored.await {
-            Ok(()) => remove(playing, &self.key).await,
+            Ok(()) => {
+                if self.context.slots.busy() == 0 {
+                    sleep(TIDYING_DELAY).await;
+                }
+                remove(playing, &self.key).await;
+            }
             Err(LetGo) => {
                 playing.release().await;
                 return Err(LetGo);
