@@ -8,6 +8,7 @@ mod files;
 mod hundred;
 mod platform;
 mod points;
+mod scaling;
 mod traced;
 mod world;
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::kit::{Attempt, Kit, POD, end, finished, play};
 
-async fn adopt(kit: &Kit) -> Option<Attempt> {
+pub(crate) async fn adopt(kit: &Kit) -> Option<Attempt> {
     let (sender, events) = mpsc::channel(64);
     match kit.backend.adopt(play(), sender).await.unwrap() {
         Adoption::Playing(playing) => Some(Attempt { playing, events }),

@@ -1,5 +1,6 @@
 //! An API server of a few lines: pods and Secrets are kept, watched and counted; what else is asked for
-//! is not there. A test may script the answer to the next creation of a pod.
+//! is not there. A test may script the answer to the next creation of a pod, and have a write
+//! never answered.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -13,6 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 type Frame = Result<http_body::Frame<Bytes>, Infallible>;
@@ -28,6 +30,10 @@ struct State {
     writes: Vec<String>,
     /// The answer to a creation is lost.
     lose_answer: bool,
+    /// The write that stalls, such as `POST pods`, and whether it is carried out before.
+    stall: Option<(String, bool)>,
+    is_stalled: bool,
+    go_on: Arc<Notify>,
 }
 
 /// The API.
@@ -52,6 +58,32 @@ impl Api {
     /// The next pod is created, but who asked for it is not told.
     pub(crate) fn lose_next_answer(&self) {
         self.0.lock().unwrap().lose_answer = true;
+    }
+
+    /// The next write of this name, such as `POST pods`, is not answered; whether it is carried out is said. What waits for
+    /// it is then dropped, as by a death.
+    pub(crate) fn stall(&self, write: &str, carried_out: bool) {
+        let mut state = self.0.lock().unwrap();
+        state.stall = Some((write.to_owned(), carried_out));
+        state.is_stalled = false;
+    }
+
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.0.lock().unwrap().is_stalled
+    }
+
+    /// What stalls is carried out after all.
+    pub(crate) fn go_on(&self) {
+        self.0.lock().unwrap().go_on.notify_one();
+    }
+
+    /// Whether the Secrets that a pod mounts are there.
+    pub(crate) fn is_whole(&self, pod: &str) -> bool {
+        let state = self.0.lock().unwrap();
+        let pod = &state.objects[&key("pods", "shop", pod)];
+        let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+        let mut secrets = volumes.filter_map(|volume| volume["secret"]["secretName"].as_str());
+        secrets.all(|secret| state.objects.contains_key(&key("secrets", "shop", secret)))
     }
 
     pub(crate) fn put(&self, kind: &str, object: Value) {
@@ -103,24 +135,49 @@ impl Api {
             [kind, name] => ("", kind, name),
             _ => return failure(404, "no such path"),
         };
-        let mut state = self.0.lock().unwrap();
-        if parts.method != Method::GET {
-            state.writes.push(format!("{} {kind}", parts.method));
+        let stall = self.0.lock().unwrap().stalls(&format!("{} {kind}", parts.method));
+        if let Some((go_on, false)) = &stall {
+            go_on.notified().await;
         }
-        match (parts.method, name) {
-            (Method::GET, "") if query.contains("watch=") => state.watch(),
-            (Method::GET, "") => state.list(kind, &query),
-            (Method::GET, name) => match state.objects.get(&key(kind, namespace, name)) {
+        let answer = self
+            .0
+            .lock()
+            .unwrap()
+            .carry_out(&parts.method, [namespace, kind, name], &query, &body);
+        if let Some((go_on, true)) = &stall {
+            go_on.notified().await;
+        }
+        answer
+    }
+}
+
+impl State {
+    /// Whether this request is the one that stalls: until when, and whether it is carried out before.
+    fn stalls(&mut self, write: &str) -> Option<(Arc<Notify>, bool)> {
+        let (_, carried_out) = self.stall.take_if(|(wanted, _)| wanted == write)?;
+        self.is_stalled = true;
+        Some((self.go_on.clone(), carried_out))
+    }
+
+    fn carry_out(&mut self, method: &Method, [namespace, kind, name]: [&str; 3], query: &str, body: &[u8]) -> Answer {
+        let state = self;
+        if method != Method::GET {
+            state.writes.push(format!("{method} {kind}"));
+        }
+        match (method, name) {
+            (&Method::GET, "") if query.contains("watch=") => state.watch(),
+            (&Method::GET, "") => state.list(kind, query),
+            (&Method::GET, name) => match state.objects.get(&key(kind, namespace, name)) {
                 Some(object) => success(object),
                 None => failure(404, "not found"),
             },
-            (Method::POST, _) => state.create(kind, serde_json::from_slice(&body).unwrap()),
-            (Method::DELETE, name) => match state.delete(kind, namespace, name) {
+            (&Method::POST, _) => state.create(kind, serde_json::from_slice(body).unwrap()),
+            (&Method::DELETE, name) => match state.delete(kind, namespace, name) {
                 Some(object) => success(&object),
                 None => failure(404, "not found"),
             },
-            (Method::PATCH, name) => {
-                match state.patch(kind, namespace, name, &serde_json::from_slice(&body).unwrap()) {
+            (&Method::PATCH, name) => {
+                match state.patch(kind, namespace, name, &serde_json::from_slice(body).unwrap()) {
                     Some(object) => success(&object),
                     None => failure(404, "not found"),
                 }
@@ -128,9 +185,7 @@ impl Api {
             (other, _) => panic!("nobody expects {other}"),
         }
     }
-}
 
-impl State {
     fn watch(&mut self) -> Answer {
         let (sender, receiver) = mpsc::unbounded();
         // A watch from a version on: what was there at the list is not told again.

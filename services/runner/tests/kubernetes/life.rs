@@ -105,6 +105,8 @@ async fn a_pod_of_the_same_name_that_stays_is_said() {
         panic!("the name is taken");
     };
     assert!(message.contains("plays something else"), "{message}");
+    attempt.playing.remove().await.unwrap();
+    assert_eq!(kit.api.names("pods"), [POD], "it is not ours to remove");
 }
 
 fn other_pod(is_leaving: bool) -> serde_json::Value {

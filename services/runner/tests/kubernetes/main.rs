@@ -4,6 +4,7 @@
 
 mod adoption;
 mod api;
+mod deaths;
 mod kept;
 mod kit;
 mod life;

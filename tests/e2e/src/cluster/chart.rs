@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tidemill_kit::{Cluster, wait_until};
 
 use super::world::{RUN_LIMIT, Seed, condition, script};
-use super::{clients, files};
+use super::{clients, files, scaling};
 
 const TEXT: &str = "Hello from the chart";
 const LISTENER: &str = "el-gitlab-listener";
@@ -22,22 +22,24 @@ struct Installed {
     folder: TempDir,
 }
 
-/// A GitLab push to the listener's Service deploys its commit; nothing but pods takes part.
+/// A GitLab push to the listener's Service deploys its commit; nothing but pods takes part. What would scale the runners
+/// fits what is there.
 pub(super) fn a_push_goes_through_pods() -> Result<()> {
-    with_the_chart(Installed::push)
+    scaling::define(&Cluster::up_for_the_seed()?)?;
+    with_the_chart(&["--set", scaling::ENABLED], Installed::push)
 }
 
 /// kubectl and tkn work through kube-apiserver on tasks that are pods, gateways are killed, the chart is removed.
 pub(super) fn people_are_served() -> Result<()> {
-    with_the_chart(Installed::serves_people)
+    with_the_chart(&[], Installed::serves_people)
 }
 
-fn with_the_chart(work: fn(&Installed) -> Result<()>) -> Result<()> {
+fn with_the_chart(values: &[&str], work: fn(&Installed) -> Result<()>) -> Result<()> {
     let cluster = Cluster::up_for_the_seed()?;
     script("reset", &[])?;
     let folder = tempfile::Builder::new().prefix("tidemill-chart-").tempdir()?;
     let installed = Installed { cluster, folder };
-    script("install", &[])?;
+    script("install", values)?;
     let result = work(&installed);
     if result.is_err() {
         println!("{}", installed.told());
@@ -47,6 +49,7 @@ fn with_the_chart(work: fn(&Installed) -> Result<()>) -> Result<()> {
 
 impl Installed {
     fn push(&self) -> Result<()> {
+        scaling::every_field_is_known(&self.cluster, self.folder.path())?;
         self.apply_all()?;
         let commit = script("commit", &[TEXT])?.trim().to_owned();
         self.wait_for_listener()?;
@@ -68,6 +71,7 @@ impl Installed {
         });
         ensure!(answers, "the service does not answer {wanted}");
         self.is_told_of_the_release()?;
+        scaling::what_it_names_is_there(&self.cluster, |url| self.ask(url, &[]))?;
         self.services_go_with_their_listeners()
     }
 

@@ -15,6 +15,7 @@ pub(super) fn tests() -> Vec<Test> {
         Test::new("pods::a_cancel_ends_a_pod_within_two_seconds", cancel),
         Test::new("pods::tidemill_is_killed_and_the_pod_is_adopted", adoption),
         Test::new("pods::nats_server_is_killed_while_a_step_runs", nats),
+        Test::new("pods::a_pod_deleted_while_nobody_is_there_is_lost_at_once", deleted),
     ]
 }
 
@@ -144,4 +145,20 @@ fn nats() -> Result<()> {
     ensure!(ended.0 == "Succeeded", "{ended:?}\n{logs}");
     ensure!(logs.matches("began").count() == 1 && logs.contains("went on"), "{logs}");
     Ok(())
+}
+
+/// What is left to find it by is its Secret.
+fn deleted() -> Result<()> {
+    let mut place = Place::new("pods-deleted")?;
+    place.create("TaskRun", "sleep", SLEEP)?;
+    place.must_log("taskrun", "sleep", "began")?;
+    place.kill()?;
+    place
+        .cluster
+        .kubectl(&["delete", "pods", "--all", "--now", "-n", &place.namespace])?;
+    place.start()?;
+    let (ended, took) = timed(|| place.ended("taskrun", "sleep"))?;
+    ensure!(ended.0 == "RunnerLost", "{ended:?}");
+    ensure!(took < Duration::from_secs(30), "it took {took:?}");
+    place.must_be_clean()
 }

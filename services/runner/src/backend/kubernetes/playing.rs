@@ -35,8 +35,10 @@ pub(super) struct Played {
     namespace: String,
     name: String,
     secret: String,
-    /// What is to be created; `None` once it is.
+    /// What is to be created; `None` once that was tried.
     pod: Option<Box<Pod>>,
+    /// Whether a pod of ours may be in the cluster.
+    may_be_there: bool,
     orders: watch::Sender<Orders>,
     /// Before the pod is there: what its actor is made of.
     given: Option<Box<Given>>,
@@ -57,6 +59,7 @@ impl Played {
     /// Its pod is there.
     pub(super) fn found(shared: Arc<Shared>, given: Given, orders: watch::Sender<Orders>) -> Self {
         let mut played = Self::new(shared, None, given, orders);
+        played.may_be_there = true;
         played._counted = Some(played.shared.count(&played.namespace));
         played.follow();
         played
@@ -68,6 +71,7 @@ impl Played {
             name: given.pod.clone(),
             secret: secret_name(&given.pod, &given.key),
             pod,
+            may_be_there: false,
             keep: keep(&shared, &given),
             orders,
             given: Some(Box::new(given)),
@@ -170,7 +174,11 @@ pub(super) fn is_same(wanted: &Pod, found: &Pod) -> bool {
 impl Playing for Played {
     async fn start(&mut self) -> Result<(), Error> {
         let Some(pod) = self.pod.take() else { return Ok(()) };
-        let created = self.create(&pod).await?;
+        self.may_be_there = true;
+        let created = self.create(&pod).await.inspect_err(|error| {
+            // Refused: what may lie under the name is somebody else's.
+            self.may_be_there = !matches!(error, Error::Task { .. });
+        })?;
         self._counted = Some(self.shared.count(&self.namespace));
         if let Some(given) = &self.given {
             given.followed.note(created);
@@ -195,9 +203,8 @@ impl Playing for Played {
             told = matches!(timeout(CALL_LIMIT, actor).await, Ok(Ok(true)));
         }
         let cluster = &self.shared.cluster;
-        let was_created = self.pod.is_none();
         let pod = async {
-            match was_created {
+            match self.may_be_there {
                 true if told && !self.keep.is_zero() => self.shared.keep(&self.namespace, &self.name, self.keep).await,
                 true => cluster.delete_pod(&self.namespace, &self.name, 0).await,
                 false => Ok(()),

@@ -110,9 +110,17 @@ impl Followed {
         self.seen.borrow_and_update().clone()
     }
 
-    /// Notes what a call of one's own has shown.
+    /// Notes what a call of one's own has shown, unless the watch has told something newer of the same pod meanwhile.
     pub(super) fn note(&self, pod: Pod) {
-        self.pods.shared.tell(&self.key, Seen::There(Arc::new(pod)));
+        if let Some(sender) = self.pods.shared.lock().get(&self.key) {
+            sender.send_if_modified(|seen| {
+                let is_old = matches!(&*seen, Seen::There(known) if is_later(known, &pod));
+                if !is_old {
+                    *seen = Seen::There(Arc::new(pod));
+                }
+                !is_old
+            });
+        }
     }
 
     /// Returns when there is something new.
@@ -221,6 +229,12 @@ impl Watcher {
     }
 }
 
+/// Whether both are the same pod, and `known` was written after `other` was.
+fn is_later(known: &Pod, other: &Pod) -> bool {
+    let version = other.metadata.resource_version.as_deref().unwrap_or_default();
+    known.metadata.uid == other.metadata.uid && is_newer(known, version)
+}
+
 /// Whether the pod was written after the list was. Versions are numbers that grow.
 fn is_newer(pod: &Pod, list: &str) -> bool {
     let own = pod
@@ -237,4 +251,39 @@ fn key(pod: &Pod) -> (String, String) {
         meta.namespace.clone().unwrap_or_default(),
         meta.name.clone().unwrap_or_default(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(uid: &str, version: &str) -> Pod {
+        let meta = json!({"namespace": "shop", "name": "p", "uid": uid, "resourceVersion": version});
+        serde_json::from_value(json!({ "metadata": meta })).unwrap()
+    }
+
+    /// A pod that no node takes may be said to be so before the answer to its creation is read.
+    #[test]
+    fn the_answer_to_a_creation_does_not_hide_what_the_watch_has_told_since() {
+        let shared = Arc::new(Shared {
+            table: Mutex::default(),
+            stop: CancellationToken::new(),
+        });
+        let pods = Pods { shared };
+        let mut followed = pods.follow("shop", "p");
+        let mut version_after = |told: Pod, noted: Pod| {
+            pods.shared.tell(&key(&told), Seen::There(Arc::new(told)));
+            followed.note(noted);
+            match followed.seen() {
+                Seen::There(pod) => pod.metadata.resource_version.clone(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(version_after(pod("a", "10"), pod("a", "9")).as_deref(), Some("10"));
+        assert_eq!(version_after(pod("a", "9"), pod("a", "10")).as_deref(), Some("10"));
+        let made_anew = version_after(pod("before", "10"), pod("a", "9"));
+        assert_eq!(made_anew.as_deref(), Some("9"), "of another pod of the name");
+    }
 }
