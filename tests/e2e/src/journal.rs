@@ -1,6 +1,7 @@
 //! A pipeline whose steps write down that they ran, and what must be true afterwards.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -139,6 +140,25 @@ impl Journal {
         Ok(())
     }
 
+    /// Waits until what a dead runner kept for attempts to come is gone; a living one keeps its own.
+    ///
+    /// # Errors
+    /// With what is left.
+    pub fn wait_until_swept(&self) -> Result<()> {
+        let spares = self.state().join("spares");
+        let mut left = Vec::new();
+        let is_swept = wait_until(GONE_LIMIT, || {
+            let entries = fs::read_dir(&spares).into_iter().flatten().flatten();
+            left = entries
+                .map(|entry| entry.file_name())
+                .filter(|name| is_abandoned(name))
+                .collect();
+            left.is_empty()
+        });
+        ensure!(is_swept, "kept by a process that is gone: {left:?}");
+        Ok(())
+    }
+
     /// After everything was stopped: no process, attempt directory or mount of this state directory
     /// is left.
     ///
@@ -262,4 +282,11 @@ fn process_of(folder: &Path, program: &str) -> Result<u32> {
 pub fn kill_nats_server(folder: &Path) -> Result<()> {
     let pid = process_of(folder, "nats-server")?;
     kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL).context("kill nats-server")
+}
+
+/// Whether the process that a spare directory is named after is gone.
+fn is_abandoned(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let pid = name.split('-').next().unwrap_or_default();
+    !Path::new("/proc").join(pid).exists()
 }

@@ -103,6 +103,11 @@ fn finish(journal: &Journal, mut services: Services) -> Result<()> {
         .must_end_well()
         .with_context(|| format!("the services said:\n{spoken}"))?;
     journal.wait_until_removed()?;
+    if services.has_dead() {
+        // It died when all was over: what it kept for attempts to come goes with its next life.
+        services.restart_ended()?;
+        journal.wait_until_swept()?;
+    }
     services.stop()?;
     journal.must_leave_nothing()
 }

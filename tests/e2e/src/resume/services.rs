@@ -136,8 +136,7 @@ impl Services {
     /// # Errors
     /// When none has within `limit`.
     pub(crate) fn wait_until_one_ended(&mut self, limit: Duration) -> Result<()> {
-        let services = &mut self.services;
-        let ended = wait_until(limit, || services.iter_mut().any(|(_, running)| running.has_ended()));
+        let ended = wait_until(limit, || self.has_dead());
         ensure!(ended, "none of the services has ended:\n{}", self.spoken());
         Ok(())
     }
@@ -146,6 +145,11 @@ impl Services {
     pub(crate) fn spoken(&self) -> String {
         let said = |(role, running): &(Role, Running)| format!("{} {}:\n{}", role.name(), role.id, running.spoken());
         self.services.iter().map(said).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether one has ended by itself.
+    pub(crate) fn has_dead(&mut self) -> bool {
+        self.services.iter_mut().any(|(_, running)| running.has_ended())
     }
 
     /// Ends the services in order.
