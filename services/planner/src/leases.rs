@@ -27,7 +27,19 @@ struct Inner {
     changed: HashMap<String, Instant>,
     /// The classes of each, if it takes tasks.
     classes: HashMap<String, Vec<String>>,
+    /// Which life each runner lives, and since when as far as is known here.
+    lives: HashMap<String, (String, Instant)>,
     watching_since: Option<Instant>,
+}
+
+impl Inner {
+    fn live(&mut self, lease: &str, incarnation: &str) {
+        let known = self.lives.get(lease);
+        if known.is_none_or(|(living, _)| living != incarnation) {
+            self.lives
+                .insert(lease.to_owned(), (incarnation.to_owned(), Instant::now()));
+        }
+    }
 }
 
 impl Default for Leases {
@@ -36,6 +48,7 @@ impl Default for Leases {
             inner: Mutex::new(Inner {
                 changed: HashMap::new(),
                 classes: HashMap::new(),
+                lives: HashMap::new(),
                 watching_since: None,
             }),
         }
@@ -43,12 +56,17 @@ impl Default for Leases {
 }
 
 impl Leases {
-    /// How long this runner has shown no life; `None` while that cannot be said.
-    pub(crate) fn silent_for(&self, runner: &str) -> Option<Duration> {
+    /// How long this life of a runner has not been heard of; `None` while that cannot be said. It ended
+    /// when the next began.
+    pub(crate) fn silent_for(&self, runner: &str, incarnation: &str) -> Option<Duration> {
         let inner = self.lock();
         let since = inner.watching_since?;
-        let changed = inner.changed.get(&subject::lease(runner)).copied().unwrap_or(since);
-        Some(changed.max(since).elapsed())
+        let lease = subject::lease(runner);
+        let last = match inner.lives.get(&lease) {
+            Some((living, began)) if living != incarnation => Some(*began),
+            _ => inner.changed.get(&lease).copied(),
+        };
+        Some(last.unwrap_or(since).max(since).elapsed())
     }
 
     /// How many runners that live take each class; `None` while that cannot be said.
@@ -93,6 +111,9 @@ impl Leases {
         let mut inner = self.lock();
         inner.changed.insert(stored.subject.clone(), Instant::now());
         let lease = decode::<Lease>(&stored.subject, &stored.payload).ok();
+        if let Some(lease) = &lease {
+            inner.live(&stored.subject, &lease.incarnation);
+        }
         let classes = lease.filter(|lease| !lease.leaving).map(|lease| lease.classes);
         inner
             .classes

@@ -176,9 +176,10 @@ impl Planner {
         }
     }
 
-    /// Ends an attempt whose runner has been silent for too long, by taking its claim.
+    /// Ends an attempt whose runner has been silent for too long, by taking its claim. A runner that
+    /// lives another life and has not taken it up in that time finds nothing of it.
     async fn give_up(&self, key: &AttemptKey, stored: &Stored, claim: &Claim, traceparent: &str) -> Result<(), Error> {
-        let silent = self.leases.silent_for(&claim.runner);
+        let silent = self.leases.silent_for(&claim.runner, &claim.incarnation);
         if silent.is_none_or(|silent| silent < self.settings.lost_after.duration()) {
             return Ok(());
         }

@@ -12,10 +12,14 @@ use crate::fake::Play;
 use crate::world::{World, pipeline, task};
 
 async fn renew(world: &World, renewal: u64) {
+    renew_life(world, "one", renewal).await;
+}
+
+async fn renew_life(world: &World, incarnation: &str, renewal: u64) {
     let lease = Lease {
         version: 1,
         runner: "fake".to_owned(),
-        incarnation: "one".to_owned(),
+        incarnation: incarnation.to_owned(),
         classes: vec!["process".to_owned()],
         place: "here".to_owned(),
         slots: 4,
@@ -58,6 +62,27 @@ async fn an_attempt_is_given_up_when_its_runner_is_silent_for_too_long() {
     let records = world.records(&uid).await;
     let text = serde_json::to_string(&records.last().unwrap().1).unwrap();
     assert!(text.contains("lost") || text.contains("Lost"), "{text}");
+    planner.stop().await;
+}
+
+/// Nothing of the attempt is left in its place, so the runner that came back has nothing to take up.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_is_given_up_when_the_next_life_of_its_runner_does_not_take_it_up() {
+    let world = World::new().await;
+    let planner = world.planner();
+    world.fake.play("gone", Play::Die);
+    world.start("gone", pipeline(vec![task("gone", &[])])).await;
+    world.until_executed("gone/0").await;
+    renew_life(&world, "one", 0).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let came_back = world.now();
+    for renewal in 1..160 {
+        renew_life(&world, "two", renewal).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    assert_eq!(world.ended("gone").await.0, "False");
+    let took = world.now().duration_since(came_back);
+    assert!(took <= SignedDuration::from_secs(3 * 160), "{took}");
     planner.stop().await;
 }
 
