@@ -19,40 +19,25 @@ const ALL_LEASES: &str = "runner.*";
 
 /// When each lease was last seen to change, by this process's own clock. Time without a connection
 /// counts for nobody.
+#[derive(Default)]
 pub(crate) struct Leases {
     inner: Mutex<Inner>,
 }
 
+#[derive(Default)]
 struct Inner {
-    changed: HashMap<String, Instant>,
-    /// The classes of each, if it takes tasks.
-    classes: HashMap<String, Vec<String>>,
-    /// Which life each runner lives, and since when as far as is known here.
-    lives: HashMap<String, (String, Instant)>,
+    /// By subject.
+    seen: HashMap<String, Seen>,
     watching_since: Option<Instant>,
 }
 
-impl Inner {
-    fn live(&mut self, lease: &str, incarnation: &str) {
-        let known = self.lives.get(lease);
-        if known.is_none_or(|(living, _)| living != incarnation) {
-            self.lives
-                .insert(lease.to_owned(), (incarnation.to_owned(), Instant::now()));
-        }
-    }
-}
-
-impl Default for Leases {
-    fn default() -> Self {
-        Self {
-            inner: Mutex::new(Inner {
-                changed: HashMap::new(),
-                classes: HashMap::new(),
-                lives: HashMap::new(),
-                watching_since: None,
-            }),
-        }
-    }
+/// What is known of a lease.
+struct Seen {
+    changed: Instant,
+    /// The classes it takes tasks of.
+    classes: Vec<String>,
+    /// Which life its runner lives, and since when as far as is known here.
+    life: Option<(String, Instant)>,
 }
 
 impl Leases {
@@ -61,11 +46,10 @@ impl Leases {
     pub(crate) fn silent_for(&self, runner: &str, incarnation: &str) -> Option<Duration> {
         let inner = self.lock();
         let since = inner.watching_since?;
-        let lease = subject::lease(runner);
-        let last = match inner.lives.get(&lease) {
-            Some((living, began)) if living != incarnation => Some(*began),
-            _ => inner.changed.get(&lease).copied(),
-        };
+        let last = inner.seen.get(&subject::lease(runner)).map(|seen| match &seen.life {
+            Some((living, began)) if living != incarnation => *began,
+            _ => seen.changed,
+        });
         Some(last.unwrap_or(since).max(since).elapsed())
     }
 
@@ -75,13 +59,12 @@ impl Leases {
         // Those that live have renewed their leases by then.
         inner.watching_since.filter(|since| since.elapsed() >= Lease::EXPIRY)?;
         let mut takers = BTreeMap::new();
-        for (lease, classes) in &inner.classes {
-            let changed = inner.changed.get(lease);
-            if changed.is_some_and(|changed| changed.elapsed() < Lease::EXPIRY) {
-                classes
-                    .iter()
-                    .for_each(|class| *takers.entry(class.clone()).or_default() += 1);
-            }
+        let living = inner
+            .seen
+            .values()
+            .filter(|seen| seen.changed.elapsed() < Lease::EXPIRY);
+        for class in living.flat_map(|seen| &seen.classes) {
+            *takers.entry(class.clone()).or_default() += 1;
         }
         Some(takers)
     }
@@ -109,15 +92,22 @@ impl Leases {
 
     fn heard(&self, stored: &Stored) {
         let mut inner = self.lock();
-        inner.changed.insert(stored.subject.clone(), Instant::now());
+        let now = Instant::now();
         let lease = decode::<Lease>(&stored.subject, &stored.payload).ok();
-        if let Some(lease) = &lease {
-            inner.live(&stored.subject, &lease.incarnation);
-        }
+        let known = inner.seen.remove(&stored.subject).and_then(|seen| seen.life);
+        let life = match &lease {
+            Some(lease) if known.as_ref().is_none_or(|(living, _)| *living != lease.incarnation) => {
+                Some((lease.incarnation.clone(), now))
+            }
+            _ => known,
+        };
         let classes = lease.filter(|lease| !lease.leaving).map(|lease| lease.classes);
-        inner
-            .classes
-            .insert(stored.subject.clone(), classes.unwrap_or_default());
+        let seen = Seen {
+            changed: now,
+            classes: classes.unwrap_or_default(),
+            life,
+        };
+        inner.seen.insert(stored.subject.clone(), seen);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -1,5 +1,7 @@
 //! Performing effects: what must be confirmed before the run's next decision.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
@@ -75,8 +77,7 @@ impl Planner {
     /// Tells runners that the decision whose starts were announced is stored: what they have claimed and
     /// prepared may start before its command is stored, which happens now. Nothing depends on it either.
     pub(crate) async fn say_go(&self, outbox: &Outbox, decision: &str) {
-        let mut classes: Vec<&str> = announced(outbox).map(|start| start.class.as_str()).collect();
-        classes.dedup();
+        let classes: BTreeSet<&str> = announced(outbox).map(|start| start.class.as_str()).collect();
         for class in classes {
             let go = Message::new(subject::go(class), Bytes::new()).header(DECISION_ID, decision);
             drop(self.bus.notify(go).await);

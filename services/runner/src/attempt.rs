@@ -191,6 +191,11 @@ impl Attempt {
         }
     }
 
+    /// Keeps the message it came with until it may be acknowledged, which it may not be yet.
+    fn keep(&self, delivery: Option<Delivery>) {
+        drop(delivery.and_then(|delivery| self.post.put(delivery)));
+    }
+
     async fn acknowledge(&mut self) {
         if let Some(delivery) = self.post.settle() {
             delivery.ack().await;

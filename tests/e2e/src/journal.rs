@@ -261,27 +261,21 @@ pub fn processes_naming(folder: &Path) -> Vec<(u32, String)> {
     found
 }
 
-/// The process among those that name `folder` whose program is `program`.
-///
-/// # Errors
-/// If there is none.
-fn process_of(folder: &Path, program: &str) -> Result<u32> {
-    let found = processes_naming(folder);
-    let is_it = |command: &str| command.split(' ').next().is_some_and(|first| first.ends_with(program));
-    found
-        .iter()
-        .find(|(_, command)| is_it(command))
-        .map(|(pid, _)| *pid)
-        .with_context(|| format!("no {program} among {found:?}"))
-}
-
 /// Kills the private nats-server of the `tidemill up` on the state directory `folder`, as a power cut would.
 ///
 /// # Errors
 /// If there is none.
 pub fn kill_nats_server(folder: &Path) -> Result<()> {
-    let pid = process_of(folder, "nats-server")?;
-    kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL).context("kill nats-server")
+    let found = processes_naming(folder);
+    let is_it = |command: &str| {
+        command
+            .split(' ')
+            .next()
+            .is_some_and(|first| first.ends_with("nats-server"))
+    };
+    let server = found.iter().find(|(_, command)| is_it(command));
+    let (pid, _) = server.with_context(|| format!("no nats-server among {found:?}"))?;
+    kill(Pid::from_raw(i32::try_from(*pid)?), Signal::SIGKILL).context("kill nats-server")
 }
 
 /// Whether the process that a spare directory is named after is gone.

@@ -1,5 +1,6 @@
 //! What was lost on the way, and runners that are never heard of again.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -11,11 +12,15 @@ use tidemill_messages::{AttemptKey, encode, subject};
 use crate::fake::Play;
 use crate::world::{World, pipeline, task};
 
-async fn renew(world: &World, renewal: u64) {
-    renew_life(world, "one", renewal).await;
+/// A runner lives for so many renewals of its lease.
+async fn live(world: &World, incarnation: &str, renewals: Range<u64>) {
+    for renewal in renewals {
+        renew(world, incarnation, renewal).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
 }
 
-async fn renew_life(world: &World, incarnation: &str, renewal: u64) {
+async fn renew(world: &World, incarnation: &str, renewal: u64) {
     let lease = Lease {
         version: 1,
         runner: "fake".to_owned(),
@@ -45,10 +50,7 @@ async fn an_attempt_is_given_up_when_its_runner_is_silent_for_too_long() {
     world.until_executed("gone/0").await;
     let started = world.now();
     // Alive for ten minutes: nothing is given up.
-    for renewal in 0..200 {
-        renew(&world, renewal).await;
-        tokio::time::sleep(Duration::from_secs(3)).await;
-    }
+    live(&world, "one", 0..200).await;
     assert!(
         world.run("gone").await.unwrap().rest["status"]
             .get("completionTime")
@@ -73,13 +75,9 @@ async fn an_attempt_is_given_up_when_the_next_life_of_its_runner_does_not_take_i
     world.fake.play("gone", Play::Die);
     world.start("gone", pipeline(vec![task("gone", &[])])).await;
     world.until_executed("gone/0").await;
-    renew_life(&world, "one", 0).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    live(&world, "one", 0..20).await;
     let came_back = world.now();
-    for renewal in 1..160 {
-        renew_life(&world, "two", renewal).await;
-        tokio::time::sleep(Duration::from_secs(3)).await;
-    }
+    live(&world, "two", 20..179).await;
     assert_eq!(world.ended("gone").await.0, "False");
     let took = world.now().duration_since(came_back);
     assert!(took <= SignedDuration::from_secs(3 * 160), "{took}");

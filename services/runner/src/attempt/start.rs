@@ -31,47 +31,41 @@ enum Claimed {
 
 impl Attempt {
     /// Plays a task that was delivered.
-    pub(crate) async fn begin(mut self, task: Task, slot: Slot) -> End {
+    pub(crate) async fn begin(mut self, mut task: Task, slot: Slot) -> End {
         fail_point("runner.task-received");
         self.traceparent = task.command.traceparent.clone().unwrap_or_default();
         self.dispatch = task.dispatch();
         self.slot = Some(slot);
         self.taken_up_at = Some(self.context.bus.now());
-        match self.claim_and_prepare(&task).await {
+        let claimed = self.claim_and_prepare(&task).await;
+        self.keep(task.delivery.take());
+        match claimed {
             Ok(Claimed::Ours { claim, sandbox }) => {
-                if let Some(delivery) = task.delivery {
-                    drop(self.post.put(delivery));
-                }
                 self.is_first_hand = true;
-                let played = self.play_out(&task.command, sandbox, claim).await;
-                if let (Err(LetGo), Some(delivery)) = (&played, self.post.take()) {
-                    delivery.retry_after(Duration::ZERO).await;
+                match self.play_out(&task.command, sandbox, claim).await {
+                    Ok(end) => end,
+                    Err(LetGo) => self.let_go().await,
                 }
-                played.unwrap_or(End::LetGo)
             }
             Ok(Claimed::Refused) => {
-                task.ack().await;
                 self.acknowledge().await;
                 End::Over
             }
-            Ok(Claimed::Held(link)) => self.held(link, task),
-            // It comes again; if our claim is stored by then, it leads to the adoption.
-            Err(LetGo) => {
-                let delivery = task.delivery.or_else(|| self.post.take());
-                if let Some(delivery) = delivery {
-                    delivery.retry_after(Duration::ZERO).await;
-                }
-                End::LetGo
-            }
+            Ok(Claimed::Held(link)) => match self.post.take() {
+                // It is judged when its message comes.
+                None => End::Over,
+                delivery => End::Held(link, Box::new(Task { delivery, ..task })),
+            },
+            Err(LetGo) => self.let_go().await,
         }
     }
 
-    /// Somebody else has it. A task whose message is still to come is judged when it does.
-    fn held(&self, link: Link, task: Task) -> End {
-        match task.delivery.or_else(|| self.post.take()) {
-            None => End::Over,
-            delivery => End::Held(link, Box::new(Task { delivery, ..task })),
+    /// Its message comes again; if our claim is stored by then, it leads to the adoption.
+    async fn let_go(&self) -> End {
+        if let Some(delivery) = self.post.take() {
+            delivery.retry_after(Duration::ZERO).await;
         }
+        End::LetGo
     }
 
     async fn claim_and_prepare(&mut self, task: &Task) -> Result<Claimed, LetGo> {

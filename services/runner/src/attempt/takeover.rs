@@ -55,9 +55,7 @@ impl Attempt {
         let is_newer = task.as_ref().is_some_and(|task| task.is_newer_than(&link.claim));
         let known = task.map(|task| {
             let sequence = task.sequence();
-            if let Some(delivery) = task.delivery {
-                drop(self.post.put(delivery));
-            }
+            self.keep(task.delivery);
             Command {
                 task: task.command,
                 sequence,

@@ -156,13 +156,9 @@ impl Runner {
             return Ok(());
         }
         let class = context.backend.class();
-        let subscribed = async {
-            Ok((
-                self.bus.subscribe(&subject::hint(class), None).await?,
-                self.bus.subscribe(&subject::go(class), None).await?,
-            ))
-        };
-        let (hints, goes) = subscribed.await.map_err(|source| Error::Bus {
+        let (hint, go) = (subject::hint(class), subject::go(class));
+        let subscribed = tokio::try_join!(self.bus.subscribe(&hint, None), self.bus.subscribe(&go, None));
+        let (hints, goes) = subscribed.map_err(|source| Error::Bus {
             action: "subscribe to hints of tasks to come",
             source,
         })?;

@@ -9,22 +9,66 @@ use tidemill_messages::envelope::{DECISION_ID, TASK};
 use tidemill_messages::{AttemptKey, CancelReason, Ending, stream, subject};
 
 use crate::place::{Place, Script, outcome};
-use crate::world::World;
+use crate::world::{Process, World};
 
 const DECISION: &str = "decision-7";
 
-/// Announces a task and names its decision, as a planner of today does.
+/// Announces a task, once the runner listens.
+async fn announce(world: &World, command: &Message) {
+    say_hint(world, Message::new(subject::hint("process"), command.payload.clone())).await;
+}
+
+/// Announces a task that may be claimed for its decision.
 async fn announce_decision(world: &World, command: &Message) {
-    world.pass(Duration::from_secs(1)).await;
     let hint = Message::new(subject::hint("process"), command.payload.clone());
-    let hint = hint.header(DECISION_ID, DECISION).header(TASK, &command.subject);
+    say_hint(world, hint.header(DECISION_ID, DECISION).header(TASK, &command.subject)).await;
+}
+
+async fn say_hint(world: &World, hint: Message) {
+    world.pass(Duration::from_secs(1)).await;
     world.bus.notify(hint).await.unwrap();
+}
+
+async fn until_prepared(world: &World, keys: &[AttemptKey]) {
+    world.place.until(|state| state.prepared == keys).await;
 }
 
 /// Says that a decision is stored.
 async fn say_go(world: &World, decision: &str) {
     let go = Message::new(subject::go("process"), Bytes::new()).header(DECISION_ID, decision);
     world.bus.notify(go).await.unwrap();
+}
+
+/// A runner and a task that is claimed and prepared there.
+async fn claimed(world: &World) -> (Process, AttemptKey, Message) {
+    let runner = world.runner("a");
+    let (key, command) = world.command("build", 5);
+    announce_decision(world, &command).await;
+    until_prepared(world, std::slice::from_ref(&key)).await;
+    (runner, key, command)
+}
+
+/// A runner and a task that runs there, whose command is not stored.
+async fn begun(world: &World) -> (Process, AttemptKey, Message) {
+    world.place.script("build", Script::Hold);
+    let begun = claimed(world).await;
+    assert!(world.place.look(|state| state.started.is_empty()));
+    say_go(world, DECISION).await;
+    world.place.until(|state| state.started == [begun.1.clone()]).await;
+    begun
+}
+
+/// Ends the attempt, which was started once.
+async fn ends_well(world: &World, key: &AttemptKey) {
+    world.place.end(key, outcome(Ending::Succeeded)).await;
+    assert_eq!(world.ending(key).await, Ending::Succeeded);
+    assert_eq!(starts(world).await, 1);
+}
+
+/// The task's message was acknowledged.
+async fn nothing_comes_again(world: &World, runner: Process) {
+    runner.kill().await;
+    assert_eq!(world.unacknowledged().await, 0);
 }
 
 async fn claims_of(world: &World, key: &AttemptKey) -> usize {
@@ -40,22 +84,12 @@ async fn starts(world: &World) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_decided_task_begins_before_its_message_comes() {
     let world = World::new().await;
-    world.place.script("build", Script::Hold);
-    let runner = world.runner("a");
-    let (key, command) = world.command("build", 5);
-    announce_decision(&world, &command).await;
-    until_prepared(&world, std::slice::from_ref(&key)).await;
-    assert!(world.place.look(|state| state.started.is_empty()));
-    say_go(&world, DECISION).await;
-    world.place.until(|state| state.started == [key.clone()]).await;
+    let (runner, key, command) = begun(&world).await;
     world.bus.publish(command.expecting(0)).await.unwrap();
     world.pass(Duration::from_secs(1)).await;
-    world.place.end(&key, outcome(Ending::Succeeded)).await;
-    assert_eq!(world.ending(&key).await, Ending::Succeeded);
-    assert_eq!(starts(&world).await, 1);
+    ends_well(&world, &key).await;
     assert_eq!(claims_of(&world, &key).await, 1);
-    runner.kill().await;
-    assert_eq!(world.unacknowledged().await, 0);
+    nothing_comes_again(&world, runner).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,8 +103,7 @@ async fn a_message_that_comes_after_the_end_starts_nothing() {
     world.place.until(|state| state.sandboxes.is_empty()).await;
     world.bus.publish(command.expecting(0)).await.unwrap();
     assert_eq!(starts(&world).await, 1);
-    runner.kill().await;
-    assert_eq!(world.unacknowledged().await, 0);
+    nothing_comes_again(&world, runner).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,10 +125,7 @@ async fn the_go_of_another_decision_starts_nothing_and_a_lost_one_delays_nothing
 #[tokio::test(start_paused = true)]
 async fn the_claim_of_a_task_that_does_not_come_is_withdrawn() {
     let world = World::new().await;
-    let _runner = world.runner("a");
-    let (key, command) = world.command("build", 5);
-    announce_decision(&world, &command).await;
-    until_prepared(&world, std::slice::from_ref(&key)).await;
+    let (_runner, key, command) = claimed(&world).await;
     assert_eq!(claims_of(&world, &key).await, 1);
     world.place.until(|state| state.sandboxes.is_empty()).await;
     world.pass(Duration::from_secs(1)).await;
@@ -109,29 +139,20 @@ async fn the_claim_of_a_task_that_does_not_come_is_withdrawn() {
 #[tokio::test(start_paused = true)]
 async fn a_task_cancelled_after_its_claim_does_not_start() {
     let world = World::new().await;
-    let runner = world.runner("a");
-    let (key, command) = world.command("build", 5);
-    announce_decision(&world, &command).await;
-    until_prepared(&world, std::slice::from_ref(&key)).await;
+    let (runner, key, command) = claimed(&world).await;
     world.cancel(&key, CancelReason::TimedOut).await;
     say_go(&world, DECISION).await;
     assert_eq!(world.ending(&key).await, Ending::TimedOut);
     world.bus.publish(command.expecting(0)).await.unwrap();
     assert_eq!(starts(&world).await, 0);
-    runner.kill().await;
-    assert_eq!(world.unacknowledged().await, 0);
+    nothing_comes_again(&world, runner).await;
 }
 
 /// Runner and planner die at once, after the go and before the command is stored.
 #[tokio::test(start_paused = true)]
 async fn what_runs_without_a_stored_command_is_left_and_adopted_when_that_comes() {
     let world = World::new().await;
-    world.place.script("build", Script::Hold);
-    let runner = world.runner("a");
-    let (key, command) = world.command("build", 5);
-    announce_decision(&world, &command).await;
-    say_go(&world, DECISION).await;
-    world.place.until(|state| state.started.len() == 1).await;
+    let (runner, key, command) = begun(&world).await;
     runner.kill().await;
     let again = world.runner("a");
     world.pass(Duration::from_secs(200)).await;
@@ -142,22 +163,14 @@ async fn what_runs_without_a_stored_command_is_left_and_adopted_when_that_comes(
     );
     world.bus.publish(command.expecting(0)).await.unwrap();
     world.place.until(|state| state.adopted == [key.clone()]).await;
-    world.place.end(&key, outcome(Ending::Succeeded)).await;
-    assert_eq!(world.ending(&key).await, Ending::Succeeded);
-    assert_eq!(starts(&world).await, 1);
-    again.kill().await;
-    assert_eq!(world.unacknowledged().await, 0);
+    ends_well(&world, &key).await;
+    nothing_comes_again(&world, again).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_runs_without_a_stored_command_goes_with_its_run() {
     let world = World::new().await;
-    world.place.script("build", Script::Hold);
-    let runner = world.runner("a");
-    let (_, command) = world.command("build", 5);
-    announce_decision(&world, &command).await;
-    say_go(&world, DECISION).await;
-    world.place.until(|state| state.started.len() == 1).await;
+    let (runner, ..) = begun(&world).await;
     runner.kill().await;
     world.decide(true).await;
     let _again = world.runner("a");
@@ -168,30 +181,20 @@ async fn what_runs_without_a_stored_command_goes_with_its_run() {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_begun_ahead_is_adopted_by_the_next_life() {
     let world = World::new().await;
-    world.place.script("build", Script::Hold);
-    let runner = world.runner("a");
-    let (key, command) = world.command("build", 5);
-    announce_decision(&world, &command).await;
-    say_go(&world, DECISION).await;
+    let (runner, key, command) = begun(&world).await;
     world.bus.publish(command.expecting(0)).await.unwrap();
-    world.place.until(|state| state.started.len() == 1).await;
     world.pass(Duration::from_secs(1)).await;
     runner.kill().await;
     let _again = world.runner("a");
     world.place.until(|state| state.adopted == [key.clone()]).await;
-    world.place.end(&key, outcome(Ending::Succeeded)).await;
-    assert_eq!(world.ending(&key).await, Ending::Succeeded);
-    assert_eq!(starts(&world).await, 1);
+    ends_well(&world, &key).await;
 }
 
 /// A claim made ahead by a runner that died before the decision was stored hinders nobody.
 #[tokio::test(start_paused = true)]
 async fn a_claim_of_a_dead_runner_whose_task_had_not_begun_is_taken_over() {
     let world = World::new().await;
-    let runner = world.runner("a");
-    let (key, command) = world.command("build", 5);
-    announce_decision(&world, &command).await;
-    until_prepared(&world, std::slice::from_ref(&key)).await;
+    let (runner, key, command) = claimed(&world).await;
     runner.kill().await;
     let _again = world.runner("a");
     world.pass(Duration::from_secs(5)).await;
@@ -215,17 +218,6 @@ async fn an_attempt_given_back_after_a_go_is_dispatched_again() {
     let again = command.header(tidemill_messages::envelope::DISPATCH, "1");
     world.bus.publish(again.expecting(first)).await.unwrap();
     assert_eq!(world.ending(&key).await, Ending::Succeeded);
-}
-
-/// Announces a task as a planner does, once the runner listens.
-async fn announce(world: &World, command: &Message) {
-    world.pass(Duration::from_secs(1)).await;
-    let hint = Message::new(subject::hint("process"), command.payload.clone());
-    world.bus.notify(hint).await.unwrap();
-}
-
-async fn until_prepared(world: &World, keys: &[AttemptKey]) {
-    world.place.until(|state| state.prepared == keys).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tidemill_kit::{ControlPlane, Up, wait_until};
 
 use super::program::SOON;
+use crate::tool::tool;
 
 /// Name of the release, and of its namespace.
 pub(super) const RELEASE: &str = "tidemill";
@@ -196,14 +197,7 @@ impl Cluster {
 
     /// What Helm says as the administrator, in the release's namespace.
     pub(super) fn helm(&self, arguments: &[&str]) -> Result<String> {
-        let tool = Command::new(root().join("deploy/tools/helm")).output()?;
-        let path = String::from_utf8(tool.stdout)?;
-        ensure!(
-            tool.status.success(),
-            "deploy/tools/helm: {}",
-            String::from_utf8_lossy(&tool.stderr)
-        );
-        let mut command = Command::new(path.trim());
+        let mut command = Command::new(tool("helm")?);
         command.args(arguments).args(["--namespace", RELEASE]);
         self.run(command)
     }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tidemill_kit::Cluster;
 
-use super::world::tree;
+use crate::tool::tool;
 
 /// What has the ScaledObject in the chart.
 pub(super) const ENABLED: &str = "keda.enabled=true";
@@ -79,12 +79,4 @@ pub(super) fn what_it_names_is_there(cluster: &Cluster, ask: impl Fn(&str) -> Re
 
 fn named<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {
     list.as_array()?.iter().find(|entry| entry["name"] == name)
-}
-
-/// What a script of deploy/tools prints: a path.
-fn tool(name: &str) -> Result<String> {
-    let output = Command::new(tree().join("deploy/tools").join(name)).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "deploy/tools/{name}: {said}");
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }

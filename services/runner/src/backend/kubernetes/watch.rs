@@ -90,9 +90,17 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, key: &(String, String), seen: Seen) {
+    /// Tells who follows the pod, unless something newer of the same pod was told before: a call of one's
+    /// own and the watch may overtake each other.
+    fn tell(&self, key: &(String, String), told: Seen) {
         if let Some(sender) = self.lock().get(key) {
-            sender.send_replace(seen);
+            sender.send_if_modified(|seen| {
+                let is_old = matches!((&*seen, &told), (Seen::There(known), Seen::There(pod)) if is_later(known, pod));
+                if !is_old {
+                    *seen = told;
+                }
+                !is_old
+            });
         }
     }
 }
@@ -110,17 +118,9 @@ impl Followed {
         self.seen.borrow_and_update().clone()
     }
 
-    /// Notes what a call of one's own has shown, unless the watch has told something newer of the same pod meanwhile.
+    /// Notes what a call of one's own has shown.
     pub(super) fn note(&self, pod: Pod) {
-        if let Some(sender) = self.pods.shared.lock().get(&self.key) {
-            sender.send_if_modified(|seen| {
-                let is_old = matches!(&*seen, Seen::There(known) if is_later(known, &pod));
-                if !is_old {
-                    *seen = Seen::There(Arc::new(pod));
-                }
-                !is_old
-            });
-        }
+        self.pods.shared.tell(&self.key, Seen::There(Arc::new(pod)));
     }
 
     /// Returns when there is something new.

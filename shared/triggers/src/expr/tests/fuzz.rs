@@ -105,7 +105,18 @@ fn any_expression() -> impl Strategy<Value = String> {
     ]
 }
 
+/// As many cases as the environment wants, but no fewer than expressions need.
+fn config() -> ProptestConfig {
+    let wanted = ProptestConfig::default();
+    ProptestConfig {
+        cases: wanted.cases.max(400),
+        ..wanted
+    }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     /// Nothing that is written or sent makes an expression panic or hang.
     #[test]
     fn any_expression_ends(text in any_expression(), body in any_json()) {
