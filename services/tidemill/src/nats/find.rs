@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::PINNED;
+use super::{PINNED, RELEASED};
 use crate::error::Error;
 
 const NAME: &str = "nats-server";
@@ -46,7 +46,9 @@ fn places() -> Vec<PathBuf> {
                 .map(|folder| folder.join(NAME)),
         );
     }
-    places.extend(tools().map(|tools| tools.join(format!("{NAME}-{PINNED}")).join(NAME)));
+    if let Some(tools) = tools() {
+        places.extend([PINNED, RELEASED].map(|version| tools.join(format!("{NAME}-{version}")).join(NAME)));
+    }
     places
 }
 

@@ -1,3 +1,5 @@
+mod release;
+
 use super::*;
 
 fn alive(pid: u32) -> bool {
