@@ -7,6 +7,7 @@
 //! 3. The program, once `sandbox` says so. A step's program replaces this process; a sidecar's is its
 //!    child, so that what the sidecar leaves behind stays below it and is not taken for a step's.
 
+mod cover;
 mod identity;
 mod launch;
 mod mirror;
@@ -16,11 +17,12 @@ mod probe;
 mod root;
 mod sidecar;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::setsid;
+use tidemill_messages::sandbox::HIDDEN;
 
 use crate::error::{Doing, Error};
 use crate::process::NOT_RUN;
@@ -53,8 +55,17 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
 
 fn prepare(wire: &mut Wire) -> Result<Option<Build>, Error> {
     // In a container of an engine there is nothing to be built.
-    let memory = std::env::args_os().nth(2);
-    let root = memory.map(|memory| Root::begin(Path::new(&memory))).transpose()?;
+    let mut given = std::env::args_os().skip(2);
+    let root = match given.next() {
+        Some(memory) => {
+            let position = given.next().and_then(|position| position.to_str()?.parse().ok());
+            let hidden = std::env::var(HIDDEN).unwrap_or_default();
+            // Whatever is missing here is covered once it is asked for.
+            let hidden: Vec<PathBuf> = serde_json::from_str(&hidden).unwrap_or_default();
+            Some(Root::begin(Path::new(&memory), position, &hidden)?)
+        }
+        None => None,
+    };
     let Some(order) = wire.receive()? else {
         return Ok(None);
     };

@@ -1,5 +1,6 @@
 //! This process and its children.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
@@ -17,7 +18,7 @@ pub(crate) const NOT_FOUND: u8 = 127;
 pub(crate) const NOT_RUN: u8 = 126;
 
 /// This binary again, in another role, talking over `socket`.
-pub(crate) fn again(role: &[String], socket: OwnedFd, stdout: Stdio, stderr: Stdio) -> Result<Child, Error> {
+pub(crate) fn again(role: &[OsString], socket: OwnedFd, stdout: Stdio, stderr: Stdio) -> Result<Child, Error> {
     // Not by path: the file may have been replaced since.
     Command::new("/proc/self/exe")
         .args(role)
@@ -25,7 +26,12 @@ pub(crate) fn again(role: &[String], socket: OwnedFd, stdout: Stdio, stderr: Std
         .stdout(stdout)
         .stderr(stderr)
         .spawn()
-        .doing(|| format!("start `tidemill-step {}`", role.join(" ")))
+        .doing(|| {
+            format!(
+                "start `tidemill-step {}`",
+                role.first().unwrap_or(&OsString::new()).display()
+            )
+        })
 }
 
 /// Ends of children as a file descriptor. They are blocked from then on; what is spawned starts with

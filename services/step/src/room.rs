@@ -43,7 +43,7 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
     set_dumpable(false).doing(|| "keep this process from being read")?;
     let signals = process::child_signals()?;
     let stream = arrive()?;
-    let (own, files) = Starting::start(is_apart, &Memory::of_container())?.into_files();
+    let (own, files) = Starting::start(is_apart, &Memory::of_container(), None)?.into_files();
     let arrival = Arrival { secret };
     send_with_files(&stream, &arrival, &files)?;
     drop(files);

@@ -9,6 +9,7 @@ mod contained;
 pub(crate) mod guard;
 mod layout;
 mod link;
+mod listener;
 pub(crate) mod log;
 pub(crate) mod mask;
 mod memory;
@@ -32,6 +33,7 @@ use tidemill_messages::sandbox::{LAST_WORDS, NAME, Order, ProcessIdentity, Word}
 
 use attempt::Attempt;
 pub(crate) use contained::Starting;
+use listener::Listener;
 pub(crate) use memory::Memory;
 
 use crate::contain::Identity;
@@ -62,8 +64,8 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
         return Ok(ExitCode::FAILURE);
     }
     panic::set_hook(Box::new(|panic| last_words(&panic.to_string())));
-    for _ in 0..ATTEMPTS {
-        match play_one(wire, identity, &supervisor, &place) {
+    for number in 0..ATTEMPTS {
+        match play_one(wire, identity, &supervisor, &place, number) {
             Ok(Left::Free(again)) => wire = again,
             Ok(Left::Over(code)) => return Ok(code),
             Err(error) => {
@@ -75,18 +77,34 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Plays the next attempt, if there is one.
-fn play_one(mut wire: Wire, identity: Identity, supervisor: &ProcessIdentity, place: &Path) -> Result<Left, Error> {
-    // The first container's process is started before it is known what for: then an attempt that comes
-    // later does not wait for it.
-    let first = Memory::make(place).and_then(|memory| Ok((Starting::start(false, &memory)?, memory)));
-    let supervisor = supervisor.clone();
-    wire.send(&Word::Free { supervisor })?;
+/// Plays attempt `number` of this supervisor, if it comes.
+fn play_one(
+    mut wire: Wire,
+    identity: Identity,
+    supervisor: &ProcessIdentity,
+    place: &Path,
+    number: usize,
+) -> Result<Left, Error> {
+    // The socket and the first container's process are made before it is known what for: then an attempt that
+    // comes later does not wait for them.
+    let ahead = if number > 0 {
+        Listener::ahead(supervisor, number).ok()
+    } else {
+        None
+    };
+    let first = Memory::make(place).and_then(|memory| {
+        let first = Starting::start(false, &memory, Some(0))?;
+        Ok((first, memory))
+    });
+    wire.send(&Word::Free {
+        supervisor: supervisor.clone(),
+        socket: ahead.as_ref().map(|listener| listener.name().to_owned()),
+    })?;
     // A runner that ends before it has an attempt leaves nothing to do.
     let Some(Order::Prepare(sandbox)) = wire.receive()? else {
         return Ok(Left::Over(ExitCode::SUCCESS));
     };
-    match first.and_then(|(first, memory)| Attempt::prepare(*sandbox, identity, memory, first)) {
+    match first.and_then(|(first, memory)| Attempt::prepare(*sandbox, identity, memory, first, ahead)) {
         Ok((attempt, listener)) => attempt.play(wire, listener),
         Err(error) => {
             wire.send(&refused(&error))?;

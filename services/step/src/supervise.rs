@@ -32,8 +32,8 @@ fn start() -> Result<(), Error> {
     let socket = wire::stdin_socket()?;
     setsid().doing(|| "leave the runner's session")?;
     let identity = enter()?;
-    let place = std::env::args().nth(2).unwrap_or_default();
-    let role = ["sandbox".to_owned(), identity.to_string(), place];
+    let place = std::env::args_os().nth(2).unwrap_or_default();
+    let role = ["sandbox".into(), identity.to_string().into(), place];
     let supervisor = process::again(&role, socket, Stdio::inherit(), Stdio::inherit())?;
     drop(supervisor);
     Ok(())

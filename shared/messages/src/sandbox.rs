@@ -15,11 +15,10 @@ mod content;
 
 pub use content::Content;
 
-/// File of an attempt's directory that holds its [`Name`]. Nobody may write it any more (mode 0400) once
-/// a step may have started.
+/// File of an attempt's directory that holds its [`Name`].
 pub const NAME: &str = "attempt.json";
 /// End of the name of the socket in an attempt's directory at which its supervisor takes new owners; see
-/// [`socket_in`].
+/// [`Name::socket`].
 pub const SOCKET_SUFFIX: &str = ".socket";
 /// Socket in `/tekton` at which the containers of an attempt come in, where each is one of an engine.
 pub const ROOMS: &str = "rooms";
@@ -29,8 +28,12 @@ pub const UNSTARTED: u8 = 76;
 /// File of an attempt's directory with what a supervisor said that failed.
 pub const LAST_WORDS: &str = "log";
 
-/// Name of the socket in an attempt's directory. It is of this attempt: who comes late finds none, though
-/// the directory has become that of another attempt.
+/// Variable of a supervisor: a JSON list of what most likely no container of its next attempts sees. It is covered before
+/// they are known.
+pub const HIDDEN: &str = "TIDEMILL_STEP_HIDDEN";
+
+/// Name of the socket in an attempt's directory, where none was made before the attempt was known. It is of this attempt:
+/// who comes late finds none, though the directory has become that of another attempt.
 pub fn socket_in(directory: &Path) -> String {
     let name = directory.file_name().unwrap_or_default();
     format!("{}{SOCKET_SUFFIX}", name.to_string_lossy())
@@ -44,6 +47,18 @@ pub struct Name {
     pub attempt: AttemptKey,
     /// Its supervisor.
     pub supervisor: ProcessIdentity,
+    /// The socket that the supervisor made before it had the attempt; else it is named by [`socket_in`]. It is of no
+    /// other attempt either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
+}
+
+impl Name {
+    /// Name of the socket in this attempt's `directory` at which its supervisor takes new owners. Of processes it is there
+    /// as long as a step may have started: a supervisor that ends before takes it away.
+    pub fn socket(&self, directory: &Path) -> String {
+        self.socket.clone().unwrap_or_else(|| socket_in(directory))
+    }
 }
 
 /// What a runner tells a supervisor.
@@ -65,6 +80,9 @@ pub enum Word {
     Free {
         /// The supervisor.
         supervisor: ProcessIdentity,
+        /// The socket it has made for its next attempt in the directory of its last one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        socket: Option<String>,
     },
     /// The sandbox stands; also the first word to each new owner.
     #[serde(rename_all = "camelCase")]
@@ -113,6 +131,9 @@ pub struct Sandbox {
     pub attempt: AttemptKey,
     /// Its directory, empty, of mode 0700.
     pub directory: PathBuf,
+    /// The supervisor is in it: it was that of its last attempt, and may get its name only now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_entered: bool,
     /// Directories and files of the host no container sees; they need not exist.
     pub hidden: Vec<PathBuf>,
     /// Variables of the host that every container gets; its own win.

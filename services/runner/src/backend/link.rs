@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use super::{Error, place};
 
 /// Bytes read at once.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 8 * 1024;
 
 /// A connected socket.
 pub(super) struct Link {
@@ -44,9 +44,14 @@ impl Link {
 
     /// To the supervisor that listens in `directory`; `None` if none does.
     pub(super) async fn connect(directory: &Path) -> Option<Self> {
+        Self::connect_to(directory, &socket_in(directory)).await
+    }
+
+    /// The same at this socket in it.
+    pub(super) async fn connect_to(directory: &Path, socket: &str) -> Option<Self> {
         // The path of a Unix socket holds 107 bytes; this one is short wherever the directory is.
         let held = File::open(directory).ok()?;
-        let path = format!("/proc/self/fd/{}/{}", held.as_raw_fd(), socket_in(directory));
+        let path = format!("/proc/self/fd/{}/{socket}", held.as_raw_fd());
         let stream = UnixStream::connect(path).await.ok()?;
         Some(Self {
             stream,
@@ -115,11 +120,14 @@ async fn send<T: Serialize, W: AsyncWriteExt + Unpin>(stream: &mut W, message: &
 }
 
 async fn next<R: AsyncReadExt + Unpin>(stream: &mut R, reader: &mut frame::Reader) -> Result<Option<Word>, Error> {
-    let mut bytes = vec![0; READ_BYTES];
+    let mut bytes = Vec::new();
     loop {
         if let Some(word) = reader.take().map_err(place("understand the supervisor"))? {
             return Ok(Some(word));
         }
+        // Most words were read with the one before. A larger piece of memory for each would make the allocator give back
+        // and take again what it has.
+        bytes.resize(READ_BYTES, 0);
         let count = stream.read(&mut bytes).await.map_err(place("hear the supervisor"))?;
         if count == 0 {
             return Ok(None);

@@ -36,6 +36,7 @@ use super::link::Link;
 use super::{Adoption, Backend, Error, Event, Lookup, Play, Playing, ousted, place, plan_of, translate};
 use crate::credentials::{self, Home};
 use directory::Directory;
+use host::Hidden;
 use played::Played;
 pub(in crate::backend) use start::find_step_binary;
 use start::{Free, Supervisor, Supervisors};
@@ -49,9 +50,7 @@ pub struct ProcessBackend {
     state_directory: PathBuf,
     supervisors: Arc<Supervisors>,
     environment: Vec<Variable>,
-    own_home: Option<PathBuf>,
-    /// The socket of the user's ssh-agent, which may lie anywhere.
-    agent: Option<PathBuf>,
+    hidden: Arc<Hidden>,
     lookup: Arc<dyn Lookup>,
 }
 
@@ -62,15 +61,16 @@ impl ProcessBackend {
     /// [`Error::Place`] if the step binary is not found or the directory cannot be used.
     pub fn new(state_directory: &Path, settings: Settings, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
         let state_directory = std::path::absolute(state_directory).map_err(place("resolve the state directory"))?;
+        let hidden = Arc::new(Hidden::new(&settings.hidden, &state_directory));
         Ok(Self {
             supervisors: Supervisors::new(
                 find_step_binary(settings.step_binary.as_deref(), "process.step-binary")?,
                 state_directory.join("memory"),
+                Arc::clone(&hidden),
                 settings.warm,
             ),
             environment: host::environment(&settings.environment, std::env::vars_os()),
-            own_home: std::env::var_os("HOME").map(PathBuf::from),
-            agent: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
+            hidden,
             settings,
             state_directory,
             lookup,
@@ -109,27 +109,32 @@ impl ProcessBackend {
             return Err(place(action)("one is there already"));
         }
         let (sandbox, placed) = futures::join!(self.translate(&play, &plan, &directory), self.place(&directory));
-        let (free, sandbox) = match (placed, sandbox) {
+        let (mut free, mut sandbox) = match (placed, sandbox) {
             (Ok(free), Ok(sandbox)) => (free, sandbox),
-            (Ok(mut free), Err(error)) => {
-                free.spare = directory.empty().await?;
+            (Ok(free), Err(error)) => {
+                if free.spare.is_none() {
+                    // Its supervisor is not in it yet.
+                    directory.empty(None).await?;
+                }
                 self.supervisors.give_back(free);
                 return Err(error);
             }
             (Err(error), _) => return Err(error),
         };
-        let limit = Duration::from_millis(self.settings.prepare_limit_ms);
-        let built = self.build(&directory, free, sandbox);
-        let built = match tokio::time::timeout(limit, built).await {
-            Ok(built) => built,
-            Err(late) => Err(place("build the sandbox in time (setting process.prepare-limit-ms)")(
-                late,
-            )),
+        let spare = free.spare.take();
+        sandbox.is_entered = spare.is_some();
+        let supervisor = free.supervisor.identity.clone();
+        let named = async {
+            match spare {
+                Some(spare) => directory.create(supervisor, Some(spare)).await,
+                None => Ok(()),
+            }
         };
-        match built {
-            Ok((link, supervisor)) => {
+        let (named, built) = futures::join!(named, self.build_in_time(&directory, free, sandbox));
+        match named.and(built) {
+            Ok(by) => {
                 let pool = Arc::clone(&self.supervisors);
-                Ok(Played::new(link, supervisor, pool, directory, &play, plan, events))
+                Ok(Played::new(by, pool, directory, &play, plan, events, false))
             }
             Err(error) => {
                 directory.remove().await?;
@@ -138,26 +143,35 @@ impl ProcessBackend {
         }
     }
 
-    /// A supervisor, and a directory that names it.
+    /// A supervisor. One that is in no directory gets one that names it; any other's gets its name while the sandbox is
+    /// built in it: where the disk is busy that takes as long.
     async fn place(&self, directory: &Directory) -> Result<Free, Error> {
-        let mut free = self.supervisors.take().await?;
-        let spare = free.spare.take();
-        directory.create(free.supervisor.identity.clone(), spare).await?;
+        let free = self.supervisors.take().await?;
+        if free.spare.is_none() {
+            directory.create(free.supervisor.identity.clone(), None).await?;
+        }
         Ok(free)
     }
 
+    async fn build_in_time(
+        &self,
+        directory: &Directory,
+        free: Free,
+        sandbox: Sandbox,
+    ) -> Result<(Link, Supervisor), Error> {
+        let limit = Duration::from_millis(self.settings.prepare_limit_ms);
+        let built = tokio::time::timeout(limit, self.build(directory, free, sandbox)).await;
+        let late = place("build the sandbox in time (setting process.prepare-limit-ms)");
+        built.unwrap_or_else(|elapsed| Err(late(elapsed)))
+    }
+
     async fn translate(&self, play: &Play, plan: &Plan, directory: &Directory) -> Result<Sandbox, Error> {
-        let is_root = rustix::process::geteuid().is_root();
-        let homes = host::homes(self.own_home.clone(), is_root);
-        let mut hidden = host::hidden(&self.settings.hidden, &homes, rustix::process::getuid().as_raw());
-        hidden.extend(self.agent.clone().filter(|path| path.is_absolute()));
-        hidden.push(self.state_directory.clone());
         let given = translate::Given {
             limits: self.limits(),
             lookup: self.lookup.as_ref(),
             state_directory: &self.state_directory,
             environment: self.environment.clone(),
-            hidden,
+            hidden: self.hidden.places().to_vec(),
         };
         let account = &play.command.service_account_name;
         let namespace = &play.command.run.namespace;
@@ -226,21 +240,23 @@ impl Backend for ProcessBackend {
         if !directory.exists() {
             return Ok(Adoption::NotStarted);
         }
-        if let Some((mut link, supervisor)) = connect(&directory).await {
+        let mut is_unstarted = false;
+        if let Some(mut by) = connect(&directory).await {
             let limit = Duration::from_millis(self.settings.prepare_limit_ms);
-            let word = tokio::time::timeout(limit, link.receive()).await;
+            let word = tokio::time::timeout(limit, by.0.receive()).await;
             match word {
                 Ok(Ok(Some(Word::Ready { started: true }))) => {
                     let pool = Arc::clone(&self.supervisors);
-                    let played = Played::new(link, supervisor, pool, directory, &play, plan, events);
+                    let played = Played::new(by, pool, directory, &play, plan, events, true);
                     return Ok(Adoption::Playing(Box::new(played)));
                 }
+                Ok(Ok(Some(Word::Ready { started: false }))) => is_unstarted = true,
                 Ok(Ok(None) | Err(_)) if !directory.supervisor_ends().await? => return Err(ousted(&play.key)),
                 _ => {}
             }
         }
         directory.end_supervisor().await?;
-        if directory.has_started() {
+        if !is_unstarted && directory.has_started() {
             return Ok(Adoption::Gone {
                 message: "its supervisor is gone, and all its processes with it".to_owned(),
             });
@@ -264,9 +280,10 @@ impl Backend for ProcessBackend {
 
 /// To the supervisor of an attempt that goes on; `None` if none listens.
 async fn connect(directory: &Directory) -> Option<(Link, Supervisor)> {
+    let (identity, socket) = directory.supervisor_and_socket()?;
     let supervisor = Supervisor {
-        identity: directory.supervisor()?,
+        identity,
         born: Instant::now(),
     };
-    Some((Link::connect(directory.path()).await?, supervisor))
+    Some((Link::connect_to(directory.path(), &socket).await?, supervisor))
 }

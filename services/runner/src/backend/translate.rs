@@ -75,6 +75,7 @@ pub(super) async fn sandbox(given: Given<'_>, play: &Play, plan: &Plan, director
         version: VERSION,
         attempt: play.key.clone(),
         directory,
+        is_entered: false,
         hidden: given.hidden,
         environment: given.environment,
         steps,

@@ -1,6 +1,7 @@
 //! What a step sees of the host, and what it does not.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
@@ -8,6 +9,7 @@ use tempfile::TempDir;
 use tidemill_runner::backend::process::Settings;
 
 use crate::kit::{Place, Task, is_root};
+use crate::owners::wait_until;
 
 /// A directory outside `/tmp`, which every container has of its own.
 fn outside() -> TempDir {
@@ -16,7 +18,7 @@ fn outside() -> TempDir {
     directory
 }
 
-fn hiding(paths: &[&std::path::Path]) -> Place {
+fn hiding(paths: &[&Path]) -> Place {
     Place::with(Settings {
         hidden: paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
         ..Settings::default()
@@ -47,6 +49,57 @@ async fn hidden_places_are_empty_and_cannot_be_uncovered() {
         "what is covered can be written, in vain: {text}"
     );
     assert!(!directory.join("own").exists());
+}
+
+#[tokio::test]
+async fn what_comes_into_being_while_a_supervisor_waits_is_hidden_too() {
+    let outside = outside();
+    let (directory, file) = (outside.path().join(".ssh"), outside.path().join(".netrc"));
+    std::fs::write(&file, "the old password").unwrap();
+    let place = Place::with(Settings {
+        hidden: [&directory, &file]
+            .map(|path| path.to_string_lossy().into_owned())
+            .into(),
+        warm: 0,
+        ..Settings::default()
+    });
+    let look = Task::script(&format!(
+        "cd {}; ls -A; cat .netrc .ssh/id 2>&1 || true",
+        outside.path().display()
+    ));
+    assert_eq!(
+        place.play(&look).await.expect_success().text().lines().next(),
+        Some(".netrc")
+    );
+    // The only supervisor covers for its next attempt what there is.
+    wait_until(|| next_container_sees(&place, &file)).await;
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("id"), "the key").unwrap();
+    let new = outside.path().join(".new");
+    std::fs::write(&new, "the new password").unwrap();
+    std::fs::rename(&new, &file).unwrap();
+    let outcome = place.play(&look.clone().keyed("later")).await;
+    let text = outcome.expect_success().text();
+    assert!(text.starts_with(".netrc\n.ssh\n"), "{text}");
+    assert!(!text.contains("the key") && !text.contains("password"), "{text}");
+    // A file that has become a directory.
+    wait_until(|| next_container_sees(&place, &directory)).await;
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    std::fs::write(file.join("password"), "").unwrap();
+    let look = Task::script(&format!("ls -A {}", file.display())).keyed("last");
+    assert_eq!(place.play(&look).await.expect_success().text(), "");
+}
+
+/// Whether something is mounted over `path` for the process that waits to be a step.
+fn next_container_sees(place: &Place, path: &Path) -> bool {
+    let role = format!("contain\0{}/memory", place.path().display());
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes.map(|process| process.path()).any(|process| {
+        let command = std::fs::read(process.join("cmdline")).unwrap_or_default();
+        let mounts = std::fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&role) && mounts.contains(&format!("{} ", path.display()))
+    })
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tidemill_messages::report::ReportBody;
-use tidemill_runner::backend::Event;
 use tidemill_runner::backend::process::Settings;
+use tidemill_runner::backend::{Backend, Event};
 
 use crate::kit::{BUILT, Place, Run, Task, step_binary};
 
@@ -156,6 +156,71 @@ async fn what_has_not_started_is_not_adopted() {
 }
 
 #[tokio::test]
+async fn a_later_attempt_of_a_supervisor_is_found_as_its_first_is() {
+    let place = Place::new();
+    place.play(&Task::script("true").keyed("first")).await.expect_success();
+    let unstarted = Task::script("echo ran").keyed("unstarted");
+    place.prepare(&unstarted).await.playing.release().await;
+    let found = Run::try_adopt(&place.another(), &unstarted)
+        .await
+        .map(drop)
+        .unwrap_err();
+    assert_eq!(found, "not started");
+    place.play(&Task::script("true").keyed("second")).await.expect_success();
+    let task = Task::script(GATED).keyed("third");
+    started(&place, &task).await.playing.release().await;
+    let run = Run::adopt(&place.another(), &task).await;
+    open_gate(&place);
+    run.ended().await.expect_success();
+    assert_eq!(place.left().await, 0);
+}
+
+#[tokio::test]
+async fn what_was_killed_before_its_first_step_has_not_started_for_its_owner() {
+    let place = Place::new();
+    for key in ["fresh", "used", "last"] {
+        let mut run = place.prepare(&Task::script("true").keyed(key)).await;
+        signal_supervisor(&place, Signal::KILL);
+        let event = run.event().await;
+        assert!(
+            matches!(
+                event,
+                Event::Gone {
+                    step_started: false,
+                    ..
+                }
+            ),
+            "{event:?}"
+        );
+        run.playing.remove().await.unwrap();
+        // Its next one has a supervisor that played before.
+        place
+            .play(&Task::script("true").keyed(&format!("{key}-between")))
+            .await
+            .expect_success();
+    }
+    assert_eq!(place.left().await, 0);
+}
+
+#[tokio::test]
+async fn a_supervisor_that_is_killed_after_its_first_step_began_had_started_for_anybody() {
+    let place = Place::new();
+    for key in ["fresh", "used"] {
+        let task = Task::script(GATED).keyed(key);
+        let run = started(&place, &task).await;
+        drop(run);
+        signal_supervisor(&place, Signal::KILL);
+        let found = Run::try_adopt(&place.another(), &task).await.map(drop).unwrap_err();
+        assert!(found.starts_with("gone"), "{found}");
+        place.backend.discard(&task.play().key).await.unwrap();
+        place
+            .play(&Task::script("true").keyed(&format!("{key}-between")))
+            .await
+            .expect_success();
+    }
+}
+
+#[tokio::test]
 async fn a_runner_that_is_killed_leaves_its_attempt_to_the_next() {
     let place = Place::new();
     let mut runner = other_runner(&place);
@@ -262,7 +327,7 @@ fn is_zombie(pid: i64) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
 }
 
-async fn wait_until(condition: impl Fn() -> bool) {
+pub(crate) async fn wait_until(condition: impl Fn() -> bool) {
     let waited = async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -59,6 +59,14 @@ impl Source {
         openat2(&self.file, path, how)
     }
 
+    /// What is at `path` where this is the root; nothing if it is not there.
+    pub(super) fn find(&self, path: &Path) -> Option<Self> {
+        let how = OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        openat2(&self.file, path, how).ok().map(|file| Self { file })
+    }
+
     /// Whether it is a directory.
     pub(super) fn is_directory(&self) -> Result<bool, Error> {
         let stat = fstat(&self.file).doing(|| "look at what is to be mounted")?;

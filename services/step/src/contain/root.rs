@@ -5,13 +5,13 @@
 //! attempt's processes only.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{chdir, geteuid, pivot_root};
 
+use super::cover::Covers;
 use super::mirror::{Places, absolute, copy_entry};
 use super::mount::{Source, memory};
 use super::order::{Bound, Build};
@@ -29,46 +29,73 @@ const KERNEL: [&str; 4] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/pr
 /// A root that is not entered yet.
 pub(super) struct Root {
     path: PathBuf,
+    covers: Covers,
+    /// The step whose places below `/tekton` are in it.
+    position: Option<usize>,
 }
 
 impl Root {
-    /// Begins with what is the same for every container: needs nothing of the attempt, and so is done
-    /// before there is one. `memory` is the part of the attempt that lies in memory.
-    pub(super) fn begin(memory: &Path) -> Result<Self, Error> {
+    /// Begins with what is the same for every container, or every step at `position`: needs nothing of the attempt, and
+    /// so is done before there is one. `memory` is the part of the attempt that lies in memory; most likely `hidden` is
+    /// to be covered.
+    pub(super) fn begin(memory: &Path, position: Option<usize>, hidden: &[PathBuf]) -> Result<Self, Error> {
         unshare(CloneFlags::CLONE_NEWNS).doing(|| "make the container's mount namespace")?;
         let path = memory.join("root");
         fill(&path)?;
         super::mount::memory(&path.join("dev/shm"), "mode=1777")?;
         close_kernel(&path)?;
-        Ok(Self { path })
+        if let Some(position) = position {
+            for (from, to, read_only) in tekton_places(memory, position, false) {
+                let inside = path.join(to.strip_prefix("/").unwrap_or(&to));
+                mount_own(&Source::open(&from)?, &inside, read_only)?;
+            }
+        }
+        let mut covers = Covers::new(memory.join("hidden").join(std::process::id().to_string()));
+        covers.make(hidden)?;
+        covers.begin(&path)?;
+        Ok(Self { path, covers, position })
     }
 
     /// Builds what is the container's own, and enters it.
-    pub(super) fn build(self, build: &Build) -> Result<(), Error> {
-        let covers = covers(build)?;
+    pub(super) fn build(mut self, build: &Build) -> Result<(), Error> {
+        self.covers.make(&build.hidden)?;
         let outside = build.mounts.iter().map(open_outside).collect::<Result<Vec<_>, _>>()?;
-        let own = open_own(build)?;
+        let own = self.open_own(build)?;
         chdir(&self.path).doing(|| "enter the container's root")?;
         pivot_root(".", ".").doing(|| "change the root")?;
         for (source, target, read_only) in &own {
-            if *read_only {
-                source.bind_read_only(target)?
-            } else {
-                source.bind(target)?
-            }
+            mount_own(source, target, *read_only)?;
         }
-        for (source, target) in &covers {
-            // A path that only the host has (below its /tmp) is hidden as it is.
-            if target.exists() {
-                source.bind(target)?;
-            }
-        }
+        self.covers.complete()?;
         let mut places = Places::new(OWN.iter().map(|name| Path::new("/").join(name)).collect());
         for (bound, source) in build.mounts.iter().zip(outside) {
             add(&mut places, bound, source)?;
         }
         places.ensure(&absolute(&build.working_directory)?, true)?;
         leave_host()
+    }
+}
+
+impl Root {
+    /// The container's own places that are not in it yet: source, target, read only.
+    fn open_own(&self, build: &Build) -> Result<Vec<(Source, PathBuf, bool)>, Error> {
+        let (directory, position) = (&build.directory, build.position);
+        let mut own = match self.position {
+            Some(begun) if begun == position && !build.sidecar => Vec::new(),
+            // Those of another lie below these from now on.
+            _ => tekton_places(&build.memory, position, build.sidecar),
+        };
+        own.push((directory.join(format!("tmp-{position}")), PathBuf::from("/tmp"), false));
+        if !build.sidecar {
+            own.push((directory.join("workspace"), PathBuf::from("/workspace"), false));
+            if directory.join("home").exists() {
+                own.push((directory.join("home"), PathBuf::from("/tekton/home"), false));
+            }
+        }
+        let opened = own
+            .into_iter()
+            .map(|(from, to, read_only)| Ok((Source::open(&from)?, to, read_only)));
+        opened.collect()
     }
 }
 
@@ -86,27 +113,6 @@ fn close_kernel(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// An empty directory or file for each hidden one that exists: a program may write there, in vain.
-fn covers(build: &Build) -> Result<Vec<(Source, PathBuf)>, Error> {
-    let place = build.memory.join("hidden").join(build.position.to_string());
-    let mut covers = Vec::new();
-    for (number, path) in build.hidden.iter().enumerate() {
-        let Ok(found) = fs::metadata(path) else { continue };
-        fs::create_dir_all(&place).doing(|| format!("make {}", place.display()))?;
-        let cover = place.join(number.to_string());
-        if found.is_dir() {
-            // It is there when another process of this container's has failed before.
-            fs::create_dir_all(&cover).doing(|| format!("make {}", cover.display()))?;
-        } else {
-            super::mount::touch(&cover)?;
-        }
-        let mode = fs::Permissions::from_mode(if found.is_dir() { 0o700 } else { 0o600 });
-        fs::set_permissions(&cover, mode).doing(|| format!("set the mode of {}", cover.display()))?;
-        covers.push((Source::open(&cover)?, path.clone()));
-    }
-    Ok(covers)
-}
-
 fn open_outside(bound: &Bound) -> Result<Option<Source>, Error> {
     if bound.inside {
         return Ok(None);
@@ -114,34 +120,31 @@ fn open_outside(bound: &Bound) -> Result<Option<Source>, Error> {
     Source::open(&bound.source)?.part(&bound.mount.sub_path).map(Some)
 }
 
-/// Tekton's places: source, target, read only.
-fn open_own(build: &Build) -> Result<Vec<(Source, PathBuf, bool)>, Error> {
-    let (directory, position) = (&build.directory, build.position.to_string());
-    let tekton = build.memory.join("tekton");
-    let mut own = vec![
-        (tekton.clone(), PathBuf::from("/tekton"), true),
-        (directory.join(format!("tmp-{position}")), PathBuf::from("/tmp"), false),
-        (
-            build.memory.join("creds").join(&position),
-            PathBuf::from("/tekton/creds"),
-            false,
-        ),
-    ];
-    if !build.sidecar {
-        own.push((directory.join("workspace"), PathBuf::from("/workspace"), false));
+/// Tekton's places in memory for the container at `position`: source, target, read only.
+fn tekton_places(memory: &Path, position: usize, sidecar: bool) -> Vec<(PathBuf, PathBuf, bool)> {
+    let (tekton, position) = (memory.join("tekton"), position.to_string());
+    let creds = (
+        memory.join("creds").join(&position),
+        PathBuf::from("/tekton/creds"),
+        false,
+    );
+    let mut places = vec![(tekton.clone(), PathBuf::from("/tekton"), true), creds];
+    if !sidecar {
         let run = Path::new("run").join(&position);
-        own.push((tekton.join(&run), Path::new("/tekton").join(run), false));
+        places.push((tekton.join(&run), Path::new("/tekton").join(run), false));
         for name in WRITABLE {
-            own.push((tekton.join(name), Path::new("/tekton").join(name), false));
-        }
-        if directory.join("home").exists() {
-            own.push((directory.join("home"), PathBuf::from("/tekton/home"), false));
+            places.push((tekton.join(name), Path::new("/tekton").join(name), false));
         }
     }
-    let opened = own
-        .into_iter()
-        .map(|(from, to, read_only)| Ok((Source::open(&from)?, to, read_only)));
-    opened.collect()
+    places
+}
+
+fn mount_own(source: &Source, target: &Path, read_only: bool) -> Result<(), Error> {
+    if read_only {
+        source.bind_read_only(target)
+    } else {
+        source.bind(target)
+    }
 }
 
 /// Fills a file system in memory at `root` with the host's entries. What is held open of the host can

@@ -9,8 +9,7 @@ mod running;
 mod steps;
 mod turns;
 
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,12 +18,13 @@ use jiff::Timestamp;
 use nix::sys::signalfd::SignalFd;
 use tidemill_messages::CancelReason;
 use tidemill_messages::report::{ContainerReport, ReportBody};
-use tidemill_messages::sandbox::{Container, Sandbox, Source, UNSTARTED, Volume, Word, socket_in};
+use tidemill_messages::sandbox::{Container, Sandbox, Source, UNSTARTED, Volume, Word};
 
 use super::Left;
 use super::contained::{Contained, Starting};
 use super::layout::Layout;
 use super::link::Link;
+use super::listener::Listener;
 use super::log::Budget;
 use super::mask::Masks;
 use super::memory::Memory;
@@ -32,7 +32,7 @@ use super::outbox::Outbox;
 use super::results::Collector;
 use super::rooms::Rooms;
 use crate::contain::{Build, Identity};
-use crate::error::{Doing, Error};
+use crate::error::Error;
 use crate::process;
 use crate::wire::Wire;
 use copies::is_apart;
@@ -98,12 +98,17 @@ pub(super) struct Attempt {
 impl Attempt {
     /// Builds everything up to the point where the first step can go.
     pub(super) fn prepare(
-        sandbox: Sandbox,
+        mut sandbox: Sandbox,
         identity: Identity,
         memory: Memory,
         first: Starting,
-    ) -> Result<(Self, UnixListener), Error> {
-        let listener = Link::listen(&sandbox.directory)?;
+        ahead: Option<Listener>,
+    ) -> Result<(Self, Listener), Error> {
+        let listener = Listener::of(&sandbox, ahead)?;
+        if sandbox.is_entered {
+            // It may get another name at any moment.
+            sandbox.directory = PathBuf::from(".");
+        }
         // It was started before these are mounted, and would not see them.
         let mounts_more = |volume: &Volume| matches!(volume.source, Source::Memory { .. });
         let spare = (!sandbox.volumes.iter().any(mounts_more)).then_some(first);
@@ -206,11 +211,11 @@ impl Attempt {
                 other => return other,
             }
         }
-        Starting::start(apart, self.layout.memory())?.build(build)
+        Starting::start(apart, self.layout.memory(), None)?.build(build)
     }
 
     /// Goes on until its runner is done with it, or nobody owns it for its limit.
-    pub(super) fn play(mut self, mut wire: Wire, listener: UnixListener) -> Result<Left, Error> {
+    pub(super) fn play(mut self, mut wire: Wire, listener: Listener) -> Result<Left, Error> {
         wire.send(&self.greeting())?;
         let mut link = Link::new(listener, wire, Instant::now())?;
         while !self.left {
@@ -237,7 +242,6 @@ impl Attempt {
         self.built.clear();
         self.spare = None;
         self.end_all(&[])?;
-        std::env::set_current_dir("/").doing(|| "leave the attempt's directory")?;
         self.layout.memory().clear()?;
         let again = link.into_wire()?;
         Ok(again.map_or(Left::Over(ExitCode::SUCCESS), Left::Free))
@@ -260,9 +264,8 @@ impl Attempt {
             return Some(ExitCode::from(code));
         }
         // Without its directory nobody can find the attempt any more.
-        let is_lost = !Path::new(&socket_in(&self.sandbox.directory)).exists();
         let limit = Duration::from_secs(self.sandbox.limits.orphan_s);
-        (is_lost || link.alone_since.elapsed() >= limit).then(|| ExitCode::from(ORPHANED))
+        (!link.is_found() || link.alone_since.elapsed() >= limit).then(|| ExitCode::from(ORPHANED))
     }
 
     fn report(&mut self, body: ReportBody) -> Result<(), Error> {

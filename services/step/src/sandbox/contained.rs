@@ -1,5 +1,6 @@
 //! A container's process, seen from `sandbox`.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -37,8 +38,9 @@ pub(crate) struct Starting {
 }
 
 impl Starting {
-    /// Starts it, with the mounts as they are now. `apart` gives output and errors pipes of their own.
-    pub(crate) fn start(apart: bool, memory: &Memory) -> Result<Self, Error> {
+    /// Starts it, with the mounts as they are now. `apart` gives output and errors pipes of their own. With `ahead`, the
+    /// position of its step, it begins with what that step sees before it knows more.
+    pub(crate) fn start(apart: bool, memory: &Memory, ahead: Option<usize>) -> Result<Self, Error> {
         let (ours, theirs) = UnixStream::pair().doing(|| "make a pair of sockets")?;
         let (output, output_end) = pipe()?;
         let mut pipes = vec![output];
@@ -49,9 +51,13 @@ impl Starting {
         } else {
             output_end.try_clone().doing(|| "copy the end of a pipe")?
         };
-        let mut role = vec!["contain".to_owned()];
+        let mut role = vec![OsString::from("contain")];
         if memory.is_mounted() {
-            role.push(memory.path().to_string_lossy().into_owned());
+            role.push(memory.path().into());
+            if let Some(position) = ahead {
+                memory.make_step(position)?;
+                role.push(position.to_string().into());
+            }
         }
         let child = process::again(&role, theirs.into(), Stdio::from(output_end), Stdio::from(error_end))?;
         let contained = Contained {

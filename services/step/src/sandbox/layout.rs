@@ -118,12 +118,8 @@ impl Layout {
         let memory = self.memory.path();
         if self.memory.is_mounted() {
             make(&self.directory.join(format!("tmp-{position}")), 0o1777)?;
-            make(&memory.join(format!("creds/{position}")), OPEN)?;
         }
-        let run = memory.join(format!("tekton/run/{position}"));
-        for part in ["", "status", "status/results"] {
-            make(&run.join(part), OPEN)?;
-        }
+        self.memory.make_step(position)?;
         for name in [container.name.clone(), position.to_string()] {
             let link = memory.join("tekton/steps").join(&name);
             symlink(format!("/tekton/run/{position}/status"), link).doing(|| format!("make /tekton/steps/{name}"))?;

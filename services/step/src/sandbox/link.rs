@@ -1,19 +1,19 @@
 //! The socket to whoever owns the attempt.
 //!
 //! The first owner is the runner that started the supervisor; a later one connects to the socket in the
-//! attempt's directory, and replaces the one before. The path of a Unix socket holds 107 bytes, so it is
-//! bound by its name in the working directory, whatever the directory is called.
+//! attempt's directory, and replaces the one before.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
 
 use tidemill_messages::frame;
 use tidemill_messages::report::Answer;
-use tidemill_messages::sandbox::{Order, Word, socket_in};
+use tidemill_messages::sandbox::{Order, Word};
 
+use super::listener::Listener;
 use super::outbox::Outbox;
 use crate::error::{Doing, Error};
 use crate::wire::Wire;
@@ -23,7 +23,7 @@ const READ_BYTES: usize = 4096;
 
 /// Owner and listener.
 pub(super) struct Link {
-    listener: UnixListener,
+    listener: Listener,
     owner: Option<Owner>,
     /// Since when there is no owner.
     pub(super) alone_since: Instant,
@@ -36,19 +36,8 @@ struct Owner {
 }
 
 impl Link {
-    /// Listens in `directory`, which becomes the working directory.
-    pub(super) fn listen(directory: &Path) -> Result<UnixListener, Error> {
-        std::env::set_current_dir(directory).doing(|| format!("enter {}", directory.display()))?;
-        let listener =
-            UnixListener::bind(socket_in(directory)).doing(|| format!("listen in {}", directory.display()))?;
-        listener
-            .set_nonblocking(true)
-            .doing(|| "make the listener non-blocking")?;
-        Ok(listener)
-    }
-
     /// With the first owner.
-    pub(super) fn new(listener: UnixListener, wire: Wire, now: Instant) -> Result<Self, Error> {
+    pub(super) fn new(listener: Listener, wire: Wire, now: Instant) -> Result<Self, Error> {
         let (stream, reader) = wire.into_parts();
         stream.set_nonblocking(true).doing(|| "make the socket non-blocking")?;
         let owner = Owner {
@@ -73,6 +62,16 @@ impl Link {
         self.listener.as_fd()
     }
 
+    /// Leaves the socket in the directory from now on: a step may have started.
+    pub(super) fn stay(&mut self) {
+        self.listener.stay();
+    }
+
+    /// Whether a new owner finds it.
+    pub(super) fn is_found(&self) -> bool {
+        Path::new(self.listener.name()).exists()
+    }
+
     /// Where the owner speaks.
     pub(super) fn owner(&self) -> Option<BorrowedFd<'_>> {
         self.owner.as_ref().map(|owner| owner.stream.as_fd())
@@ -89,7 +88,7 @@ impl Link {
     /// Whether there is a new one.
     pub(super) fn accept(&mut self, outbox: &mut Outbox, greeting: &Word) -> Result<bool, Error> {
         let mut is_new = false;
-        while let Ok((stream, _)) = self.listener.accept() {
+        while let Ok(stream) = self.listener.accept() {
             stream.set_nonblocking(true).doing(|| "make the socket non-blocking")?;
             outbox.rewind();
             self.owner = Some(Owner {

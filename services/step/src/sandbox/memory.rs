@@ -73,6 +73,18 @@ impl Memory {
         write(&self.place.join("tekton/downward/ready"), b"READY", 0o644)
     }
 
+    /// Makes what is of the step at `position` alone.
+    pub(super) fn make_step(&self, position: usize) -> Result<(), Error> {
+        if self.is_mounted {
+            make(&self.place.join(format!("creds/{position}")), OPEN)?;
+        }
+        let run = self.place.join(format!("tekton/run/{position}"));
+        for part in ["", "status", "status/results"] {
+            make(&run.join(part), OPEN)?;
+        }
+        Ok(())
+    }
+
     /// Whether a container's process has to build what it sees.
     pub(super) fn is_mounted(&self) -> bool {
         self.is_mounted

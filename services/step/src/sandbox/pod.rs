@@ -4,7 +4,6 @@
 //! that the runner mounted for it, is told the sandbox by the first who comes, and ends with the attempt.
 
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use tidemill_messages::sandbox::{Order, UNSTARTED, Word};
 
 use super::Left;
 use super::attempt::Attempt;
-use super::link::Link;
+use super::listener::Listener;
 use super::memory::Memory;
 use crate::contain::{Identity, timeout_until};
 use crate::error::{Doing, Error, refused};
@@ -32,7 +31,9 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
     set_dumpable(false).doing(|| "keep this process from being read")?;
     // Modes are given with each directory.
     umask(Mode::empty());
-    let listener = Link::listen(&directory)?;
+    let mut listener = Listener::enter(&directory)?;
+    // What it says of attempts in processes, the exit code says of this one.
+    listener.stay();
     let Some(mut wire) = first_owner(&listener)? else {
         return Ok(ExitCode::from(UNSTARTED));
     };
@@ -56,24 +57,27 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
 impl Attempt {
     fn prepare_in_container(
         sandbox: tidemill_messages::sandbox::Sandbox,
-        listener: UnixListener,
-    ) -> Result<(Self, UnixListener), Error> {
+        listener: Listener,
+    ) -> Result<(Self, Listener), Error> {
         let attempt = Self::assemble(sandbox, Identity::Container, Memory::of_container(), None)?;
         Ok((attempt, listener))
     }
 }
 
-fn first_owner(listener: &UnixListener) -> Result<Option<Wire>, Error> {
+fn first_owner(listener: &Listener) -> Result<Option<Wire>, Error> {
     let until = Instant::now() + OWNER_LIMIT;
     let mut files = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
     if poll(&mut files, timeout_until(until)).doing(|| "wait for the runner")? == 0 {
         return Ok(None);
     }
-    let (stream, _) = listener.accept().doing(|| "let the runner in")?;
+    let stream = listener.accept().doing(|| "let the runner in")?;
     stream.set_nonblocking(false).doing(|| "make the socket blocking")?;
     let mut wire = Wire::new(stream);
     // Who comes to adopt learns at once that there is nothing to adopt.
     let supervisor = process::identity()?;
-    wire.send(&Word::Free { supervisor })?;
+    wire.send(&Word::Free {
+        supervisor,
+        socket: None,
+    })?;
     Ok(Some(wire))
 }

@@ -396,6 +396,7 @@ fn empty_sandbox(play: &Play, spec: &PodSpec, limits: Limits) -> Sandbox {
         version: VERSION,
         attempt: play.key.clone(),
         directory: Default::default(),
+        is_entered: false,
         hidden: Vec::new(),
         environment: Vec::new(),
         steps: Vec::new(),

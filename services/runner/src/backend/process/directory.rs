@@ -1,9 +1,9 @@
 //! The directory of an attempt, and the supervisor it tells of.
 //!
-//! `attempt.json` names the attempt and its supervisor, and may not be written any more once a step may have
-//! started. Nothing here waits for the disk: after a power cut the claim tells that the attempt is of an
-//! earlier boot, and what still lies here is removed.
-//! A socket leads to the supervisor; `log` holds its last words, if it failed.
+//! `attempt.json` names the attempt and its supervisor. Nothing here waits for the disk: after a power cut the claim tells
+//! that the attempt is of an earlier boot, and what still lies here is removed.
+//! A socket leads to the supervisor, which takes it away when it ends before any step has started; `log` holds its last
+//! words, if it failed.
 
 use std::fmt::Display;
 use std::fs::{self, DirBuilder};
@@ -59,7 +59,7 @@ impl Directory {
         self.path.exists()
     }
 
-    /// Makes it, of a spare one if there is one, for a supervisor to fill.
+    /// Makes it for a supervisor to fill: of `spare`, in which the supervisor is, or a new one.
     pub(super) async fn create(&self, supervisor: ProcessIdentity, spare: Option<Spare>) -> Result<(), Error> {
         let directory = self.clone();
         let made = spawn_blocking(move || directory.create_blocking(supervisor, spare));
@@ -68,17 +68,20 @@ impl Directory {
     }
 
     fn create_blocking(&self, supervisor: ProcessIdentity, spare: Option<Spare>) -> std::io::Result<()> {
-        let name = serde_json::to_vec(&Name {
+        let spare = match spare {
+            Some(spare) => spare,
+            None => {
+                let mut builder = DirBuilder::new();
+                builder.mode(0o700).recursive(true).create(self.attempts())?;
+                Spare::new(self.attempts())?
+            }
+        };
+        let name = Name {
             attempt: self.key.clone(),
             supervisor,
-        })?;
-        // A spare one that somebody took away was only a spare one.
-        if spare.is_some_and(|spare| spare.give(&self.path, &name).is_ok()) {
-            return Ok(());
-        }
-        let mut builder = DirBuilder::new();
-        builder.mode(0o700).recursive(true).create(self.attempts())?;
-        Spare::new(self.attempts())?.give(&self.path, &name)
+            socket: spare.socket().map(str::to_owned),
+        };
+        spare.give(&self.path, &serde_json::to_vec(&name)?)
     }
 
     fn attempts(&self) -> &Path {
@@ -94,16 +97,23 @@ impl Directory {
         )
     }
 
-    /// Whether a step may have started: the mark is there, or the machine was started anew since, which
-    /// may have lost it.
+    /// Whether a step may have started of an attempt whose supervisor is gone: its socket is there, or the machine was
+    /// started anew since, which may have lost it.
     pub(super) fn has_started(&self) -> bool {
-        let path = self.path.join(NAME);
-        let marked = fs::metadata(&path).is_ok_and(|found| found.permissions().readonly());
-        marked || self.name().is_some_and(|name| name.supervisor.boot_id != boot_id())
+        self.name().is_some_and(|name| {
+            let is_left = fs::symlink_metadata(self.path.join(name.socket(&self.path))).is_ok();
+            is_left || name.supervisor.boot_id != boot_id()
+        })
     }
 
-    /// The supervisor of the attempt.
-    pub(super) fn supervisor(&self) -> Option<ProcessIdentity> {
+    /// The supervisor of the attempt, and its socket.
+    pub(super) fn supervisor_and_socket(&self) -> Option<(ProcessIdentity, String)> {
+        let name = self.name()?;
+        let socket = name.socket(&self.path);
+        Some((name.supervisor, socket))
+    }
+
+    fn supervisor(&self) -> Option<ProcessIdentity> {
         self.name().map(|name| name.supervisor)
     }
 
@@ -138,10 +148,11 @@ impl Directory {
             .map_err(place("watch a supervisor"))
     }
 
-    /// Removes everything the attempt left; nothing runs in it any more. What can be used again is given.
-    pub(super) async fn empty(&self) -> Result<Option<Spare>, Error> {
+    /// Removes everything the attempt left but `socket`, at which its supervisor hears of its next one; nothing runs in
+    /// it any more. What can be used again is given.
+    pub(super) async fn empty(&self, socket: Option<String>) -> Result<Option<Spare>, Error> {
         let path = self.path.clone();
-        let emptied = spawn_blocking(move || Spare::of(&path));
+        let emptied = spawn_blocking(move || Spare::of(&path, socket));
         let action = format!("empty {}", self.path.display());
         emptied.await.map_err(place(action.clone()))?.map_err(place(action))
     }

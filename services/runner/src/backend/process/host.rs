@@ -1,6 +1,8 @@
 //! What of the host steps get, and what they do not see.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tidemill_messages::sandbox::Variable;
 
@@ -19,9 +21,59 @@ pub(super) fn environment(
     kept
 }
 
+/// How long it counts which homes there are, and which files whose names a pattern only begins: to look costs as much as a
+/// tenth of a small task.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What of the host no step sees.
+pub(super) struct Hidden {
+    patterns: Vec<String>,
+    own_home: Option<PathBuf>,
+    /// The socket of the user's ssh-agent, which may lie anywhere.
+    agent: Option<PathBuf>,
+    state_directory: PathBuf,
+    /// What was found last, and when.
+    last: Mutex<Option<(Instant, Arc<[PathBuf]>)>>,
+}
+
+impl Hidden {
+    /// By these patterns, for whom this process belongs to.
+    pub(super) fn new(patterns: &[String], state_directory: &Path) -> Self {
+        let agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+        Self {
+            patterns: patterns.to_vec(),
+            own_home: std::env::var_os("HOME").map(PathBuf::from),
+            agent: agent.filter(|path| path.is_absolute()),
+            state_directory: state_directory.to_owned(),
+            last: Mutex::new(None),
+        }
+    }
+
+    /// The places, as they were at most [`LOOK_AGAIN`] ago; they need not exist.
+    pub(super) fn places(&self) -> Arc<[PathBuf]> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((at, places)) if at.elapsed() < LOOK_AGAIN => Arc::clone(places),
+            _ => {
+                let places: Arc<[PathBuf]> = self.look().into();
+                *last = Some((Instant::now(), Arc::clone(&places)));
+                places
+            }
+        }
+    }
+
+    fn look(&self) -> Vec<PathBuf> {
+        let homes = homes(self.own_home.clone(), rustix::process::geteuid().is_root());
+        let mut places = hidden(&self.patterns, &homes, rustix::process::getuid().as_raw());
+        places.extend(self.agent.clone());
+        places.push(self.state_directory.clone());
+        places
+    }
+}
+
 /// The places `patterns` name, for every one of `homes`, without looking whether they exist, except
 /// where a `*` asks what there is.
-pub(super) fn hidden(patterns: &[String], homes: &[PathBuf], uid: u32) -> Vec<PathBuf> {
+fn hidden(patterns: &[String], homes: &[PathBuf], uid: u32) -> Vec<PathBuf> {
     let mut places = Vec::new();
     for pattern in patterns {
         let pattern = pattern.replace("$UID", &uid.to_string());
@@ -36,7 +88,7 @@ pub(super) fn hidden(patterns: &[String], homes: &[PathBuf], uid: u32) -> Vec<Pa
 }
 
 /// Homes whose credentials are hidden: the user's own and, for root, who could read them, all others.
-pub(super) fn homes(own: Option<PathBuf>, is_root: bool) -> Vec<PathBuf> {
+fn homes(own: Option<PathBuf>, is_root: bool) -> Vec<PathBuf> {
     let mut homes: Vec<PathBuf> = own.into_iter().filter(|home| home.is_absolute()).collect();
     if is_root {
         homes.push(PathBuf::from("/root"));

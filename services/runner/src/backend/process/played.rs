@@ -1,6 +1,7 @@
 //! An attempt whose supervisor runs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,21 +32,24 @@ pub(super) struct Played {
     /// Goes first: what it hears once the other half has closed means nothing.
     listener: AbortOnDropHandle<Option<Ear>>,
     mouth: Mouth,
+    /// Its first step was let go, by whomever.
+    is_started: Arc<AtomicBool>,
 }
 
 impl Played {
     /// Listens to a supervisor; what it says becomes `events`. Once the attempt is over the supervisor
-    /// goes back to `pool`.
+    /// goes back to `pool`. `is_started`: somebody let it go before.
     pub(super) fn new(
-        link: Link,
-        supervisor: Supervisor,
+        (link, supervisor): (Link, Supervisor),
         pool: Arc<Supervisors>,
         directory: Directory,
         play: &Play,
         plan: Plan,
         events: mpsc::Sender<Event>,
+        is_started: bool,
     ) -> Self {
         let (ear, mouth) = link.into_parts();
+        let is_started = Arc::new(AtomicBool::new(is_started));
         let listener = Listener {
             ear,
             directory: directory.clone(),
@@ -53,8 +57,10 @@ impl Played {
             pod: Arc::clone(&play.pod),
             plan,
             events,
+            is_started: Arc::clone(&is_started),
         };
         Self {
+            is_started,
             key: play.key.clone(),
             directory,
             supervisor,
@@ -71,9 +77,9 @@ impl Played {
         }
     }
 
-    /// The supervisor, free for another attempt: if this one is over, all of it was heard, and one more
-    /// may wait.
-    async fn free(mut self) -> Option<Free> {
+    /// The supervisor, free for another attempt, and the socket it made for that: if this one is over, all of it was heard,
+    /// and one more may wait.
+    async fn free(mut self) -> Option<(Free, Option<String>)> {
         if !self.pool.has_room() || !self.listener.is_finished() {
             return None;
         }
@@ -81,14 +87,15 @@ impl Played {
         self.mouth.send(&Order::Answer(Answer::Leave)).await.ok()?;
         let mut link = Link::of(ear, self.mouth)?;
         match tokio::time::timeout(LEAVE_LIMIT, link.receive()).await {
-            Ok(Ok(Some(Word::Free { .. }))) => {
+            Ok(Ok(Some(Word::Free { socket, .. }))) => {
                 let (stream, reader) = link.into_std()?;
-                Some(Free {
+                let free = Free {
                     stream,
                     reader,
                     supervisor: self.supervisor,
                     spare: None,
-                })
+                };
+                Some((free, socket))
             }
             _ => None,
         }
@@ -98,6 +105,7 @@ impl Played {
 #[async_trait]
 impl Playing for Played {
     async fn start(&mut self) -> Result<(), Error> {
+        self.is_started.store(true, Ordering::Relaxed);
         self.mouth.send(&Order::Answer(Answer::Start)).await
     }
 
@@ -111,11 +119,11 @@ impl Playing for Played {
 
     async fn remove(self: Box<Self>) -> Result<(), Error> {
         let (directory, pool) = (self.directory.clone(), Arc::clone(&self.pool));
-        let Some(mut free) = self.free().await else {
+        let Some((mut free, socket)) = self.free().await else {
             return directory.remove().await;
         };
         // Only with the directory gone nothing tells any more that the supervisor belongs to it.
-        match directory.empty().await {
+        match directory.empty(socket).await {
             Ok(spare) => {
                 free.spare = spare;
                 pool.give_back(free);
@@ -138,6 +146,7 @@ struct Listener {
     pod: Arc<Pod>,
     plan: Plan,
     events: mpsc::Sender<Event>,
+    is_started: Arc<AtomicBool>,
 }
 
 impl Listener {
@@ -181,7 +190,7 @@ impl Listener {
             Err(error) => return tracing::warn!(attempt = %self.key, %error, "Cannot watch a supervisor."),
         }
         let event = Event::Gone {
-            step_started: self.directory.has_started(),
+            step_started: self.is_started.load(Ordering::Relaxed) && self.directory.has_started(),
             message: format!("its supervisor is gone: {}", self.directory.last_words().await),
         };
         drop(self.events.send(event).await);

@@ -2,12 +2,12 @@
 //!
 //! To make and remove the five entries of a directory for each attempt costs more than all else on the
 //! disk: ext4 searches ever longer for a number that was not free a moment ago. So the directory of an
-//! attempt that left nothing behind is emptied and goes to the next one on the same supervisor. What a
-//! step could have changed of it (owner, mode, attributes) is looked at; when in doubt it is removed.
+//! attempt that left nothing behind is emptied and goes to the next one on the same supervisor, which has never left it. What
+//! a step could have changed of it (owner, mode, attributes) is looked at; when in doubt it is removed.
 
-use std::fs::{self, DirBuilder, DirEntry, Metadata, Permissions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::fs::{self, DirBuilder, DirEntry, Metadata, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,18 +27,25 @@ const DIRECTORY_BYTES_MAX: u64 = 64 << 10;
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 static OWN: LazyLock<String> = LazyLock::new(own);
 
+/// Bytes of the file that names the attempt, at least: one that has its length already is written in place. Made shorter, it
+/// would be sent to the disk when it is closed.
+const NAME_BYTES: usize = 1024;
+
 /// An emptied directory; removed when dropped.
 #[derive(Debug)]
 pub(super) struct Spare {
     path: PathBuf,
+    /// The socket in it at which its supervisor hears.
+    socket: Option<String>,
 }
 
 impl Spare {
     /// Makes one of the directory at `path`, in which nothing runs; it has another name from then on, so
     /// that whoever dies on the way leaves nothing that looks like an attempt. Nothing is left of what the
     /// attempt wrote, and nothing at all when it cannot be used again.
-    pub(super) fn of(path: &Path) -> io::Result<Option<Self>> {
-        let spare = Self::named(path.parent().unwrap_or(Path::new("/")))?;
+    pub(super) fn of(path: &Path, socket: Option<String>) -> io::Result<Option<Self>> {
+        let mut spare = Self::named(path.parent().unwrap_or(Path::new("/")))?;
+        spare.socket = socket;
         match fs::rename(path, &spare.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
@@ -63,19 +70,42 @@ impl Spare {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             path: place.join(format!("{}-{number}", *OWN)),
+            socket: None,
         })
+    }
+
+    /// The socket in it that its supervisor has made for the next attempt.
+    pub(super) fn socket(&self) -> Option<&str> {
+        self.socket.as_deref()
     }
 
     /// Gives it to the attempt of `name`, at `path`.
     pub(super) fn give(self, path: &Path, name: &[u8]) -> io::Result<()> {
-        fs::write(self.path.join(NAME), name)?;
+        let mut text = name.to_vec();
+        text.resize(text.len().max(NAME_BYTES), b' ');
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.path.join(NAME))?;
+        file.write_all(&text)?;
+        // A longer one was there: what is left of it would be no part of this one.
+        if file.metadata()?.len() > text.len() as u64 {
+            file.set_len(text.len() as u64)?;
+        }
         // It comes with its name or not at all, as a new one does. What the drop looks for is gone then.
         fs::rename(&self.path, path)
     }
 
     fn empty(&self) -> io::Result<()> {
         let own = fs::symlink_metadata(&self.path)?;
-        fs::read_dir(&self.path)?.try_for_each(|entry| empty_entry(&entry?, &own))
+        fs::read_dir(&self.path)?.try_for_each(|entry| {
+            let entry = entry?;
+            match &self.socket {
+                Some(socket) if entry.file_name() == socket.as_str() => Ok(()),
+                _ => empty_entry(&entry, &own),
+            }
+        })
     }
 
     fn remove(&self) -> io::Result<()> {
@@ -121,7 +151,7 @@ fn is_abandoned(path: &Path) -> bool {
 fn empty_entry(entry: &DirEntry, own: &Metadata) -> io::Result<()> {
     let (name, path) = (entry.file_name(), entry.path());
     if name == NAME {
-        return fs::set_permissions(path, Permissions::from_mode(0o600));
+        return Ok(());
     }
     let kept = KEPT.iter().find(|(kept, _)| name == *kept);
     match kept {

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidemill_messages::frame;
-use tidemill_messages::sandbox::{ProcessIdentity, Word};
+use tidemill_messages::sandbox::{HIDDEN, ProcessIdentity, Word};
 use tokio::task::spawn_blocking;
 
+use super::host::Hidden;
 use super::spare::Spare;
 use crate::backend::link::Link;
 use crate::backend::{Error, place};
@@ -56,6 +57,8 @@ pub(super) struct Supervisors {
     binary: PathBuf,
     /// Where each of them mounts what it has in memory.
     place: PathBuf,
+    /// What no attempt sees; what is known of it before the attempt is covered before.
+    hidden: Arc<Hidden>,
     count: usize,
     waiting: Mutex<Vec<Free>>,
     /// Those beyond the usual number are about to be let go.
@@ -94,10 +97,11 @@ pub(super) struct Supervisor {
 
 impl Supervisors {
     /// At least `count` of them wait; the first are started behind the first attempt's back.
-    pub(super) fn new(binary: PathBuf, place: PathBuf, count: usize) -> Arc<Self> {
+    pub(super) fn new(binary: PathBuf, place: PathBuf, hidden: Arc<Hidden>, count: usize) -> Arc<Self> {
         Arc::new(Self {
             binary,
             place,
+            hidden,
             count,
             waiting: Mutex::new(Vec::new()),
             thinning: AtomicBool::new(false),
@@ -112,7 +116,7 @@ impl Supervisors {
             Some(free) => free,
             None => {
                 let own = Arc::clone(self);
-                let started = spawn_blocking(move || start(&own.binary, &own.place));
+                let started = spawn_blocking(move || own.start());
                 started.await.map_err(place("start a supervisor"))??
             }
         };
@@ -172,7 +176,7 @@ impl Supervisors {
     /// Starts what is missing.
     fn fill(&self) {
         while self.lock().len() < self.count {
-            match start(&self.binary, &self.place) {
+            match self.start() {
                 Ok(free) => self.lock().push(free),
                 Err(error) => return tracing::warn!(%error, "Cannot start a supervisor ahead of its attempt."),
             }
@@ -182,26 +186,30 @@ impl Supervisors {
     fn lock(&self) -> MutexGuard<'_, Vec<Free>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Starts one and waits until it is free. Its first process ends as soon as it has made the namespaces.
-fn start(binary: &Path, place_in: &Path) -> Result<Free, Error> {
-    std::fs::create_dir_all(place_in).map_err(place(format!("make {}", place_in.display())))?;
-    let (ours, theirs) = UnixStream::pair().map_err(place("make a pair of sockets"))?;
-    let child = Command::new(binary)
-        .arg("supervise")
-        .arg(place_in)
-        .env_clear()
-        .current_dir("/")
-        .stdin(OwnedFd::from(theirs))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let mut child = child.map_err(place(format!("start {}", binary.display())))?;
-    child
-        .wait()
-        .map_err(place("wait for the first process of a supervisor"))?;
-    hear_free(ours)
+    /// Starts one and waits until it is free. Its first process ends as soon as it has made the namespaces.
+    fn start(&self) -> Result<Free, Error> {
+        std::fs::create_dir_all(&self.place).map_err(place(format!("make {}", self.place.display())))?;
+        let (ours, theirs) = UnixStream::pair().map_err(place("make a pair of sockets"))?;
+        let child = Command::new(&self.binary)
+            .arg("supervise")
+            .arg(&self.place)
+            .env_clear()
+            .env(
+                HIDDEN,
+                serde_json::to_string(&*self.hidden.places()).unwrap_or_default(),
+            )
+            .current_dir("/")
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = child.map_err(place(format!("start {}", self.binary.display())))?;
+        child
+            .wait()
+            .map_err(place("wait for the first process of a supervisor"))?;
+        hear_free(ours)
+    }
 }
 
 fn hear_free(mut stream: UnixStream) -> Result<Free, Error> {
@@ -212,7 +220,7 @@ fn hear_free(mut stream: UnixStream) -> Result<Free, Error> {
     let mut bytes = [0; 1024];
     loop {
         match reader.take().map_err(place("understand the supervisor"))? {
-            Some(Word::Free { supervisor }) => {
+            Some(Word::Free { supervisor, .. }) => {
                 return Ok(Free {
                     stream,
                     reader,

@@ -1,17 +1,15 @@
 //! From the runner's word to the first step.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use tidemill_messages::report::ReportBody;
-use tidemill_messages::sandbox::{Container, NAME, Probe};
+use tidemill_messages::sandbox::{Container, Probe};
 
 use super::running::{Copied, Running};
 use super::{Attempt, Phase, working_directory};
 use crate::contain::{Identity, Launch, Word};
-use crate::error::{Doing, Error};
+use crate::error::Error;
 use crate::sandbox::contained::Contained;
 use crate::sandbox::log::Log;
 
@@ -20,10 +18,6 @@ impl Attempt {
     pub(super) fn start(&mut self) -> Result<(), Error> {
         if self.phase != Phase::Waiting {
             return Ok(());
-        }
-        if !self.is_container() {
-            let mark = Permissions::from_mode(0o400);
-            fs::set_permissions(NAME, mark).doing(|| format!("mark {NAME}"))?;
         }
         self.phase = Phase::Sidecars;
         let steps = self.sandbox.steps.len();

@@ -100,7 +100,10 @@ impl Attempt {
         for answer in link.hear(Instant::now()) {
             match answer {
                 Answer::Stored { sequence } => self.outbox.stored(sequence),
-                Answer::Start => self.start()?,
+                Answer::Start => {
+                    link.stay();
+                    self.start()?;
+                }
                 Answer::Kill { reason } => self.kill(reason)?,
                 // A runner that wants more than this ends the process, and with it all others, from outside.
                 Answer::Unplayable { container, message } => self.refuse_container(&container, message),

@@ -84,7 +84,7 @@ impl Attempt {
         if position < self.sandbox.steps.len() && self.rooms.is_some() {
             self.want(position);
         } else if let Some(step) = self.sandbox.steps.get(position) {
-            self.spare = Some(Starting::start(is_apart(step), self.layout.memory())?);
+            self.spare = Some(Starting::start(is_apart(step), self.layout.memory(), Some(position))?);
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 
@@ -7,7 +8,6 @@ fn left(state: &Path) -> PathBuf {
     let path = state.join("attempts/abc");
     fs::create_dir_all(&path).unwrap();
     fs::write(path.join(NAME), "{}").unwrap();
-    fs::set_permissions(path.join(NAME), Permissions::from_mode(0o400)).unwrap();
     fs::write(path.join(format!("abc{SOCKET_SUFFIX}")), "").unwrap();
     for (name, mode) in KEPT {
         fs::create_dir(path.join(name)).unwrap();
@@ -28,15 +28,31 @@ fn names(path: &Path) -> Vec<String> {
 #[test]
 fn an_untouched_directory_goes_to_the_next_attempt() {
     let state = tempfile::tempdir().unwrap();
-    let spare = Spare::of(&left(state.path())).unwrap().unwrap();
-    assert_eq!(names(&spare.path), [NAME, "tmp-0", "workspace"]);
+    let path = left(state.path());
+    let socket = format!("1-2-3{SOCKET_SUFFIX}");
+    fs::write(path.join(&socket), "").unwrap();
+    let spare = Spare::of(&path, Some(socket.clone())).unwrap().unwrap();
+    assert_eq!(names(&spare.path), [&socket, NAME, "tmp-0", "workspace"]);
+    assert_eq!(spare.socket(), Some(socket.as_str()));
     let next = state.path().join("attempts/def");
-    spare.give(&next, b"next").unwrap();
+    spare.give(&next, b"{\"next\": 1}").unwrap();
     assert_eq!(names(&state.path().join("attempts")), ["def"]);
     assert!(names(&state.path().join(PLACE)).is_empty());
-    assert_eq!(fs::read(next.join(NAME)).unwrap(), b"next");
-    // It is not marked as started.
-    assert!(!fs::metadata(next.join(NAME)).unwrap().permissions().readonly());
+}
+
+#[test]
+fn a_name_is_all_that_the_file_holds_whatever_it_held() {
+    let state = tempfile::tempdir().unwrap();
+    for length in [2, NAME_BYTES, 3 * NAME_BYTES, 5] {
+        let path = left(state.path());
+        fs::write(path.join(NAME), "x".repeat(2 * NAME_BYTES)).unwrap();
+        let text = format!("\"{}\"", "n".repeat(length));
+        let spare = Spare::of(&path, None).unwrap().unwrap();
+        spare.give(&path, text.as_bytes()).unwrap();
+        let name: String = serde_json::from_slice(&fs::read(path.join(NAME)).unwrap()).unwrap();
+        assert_eq!(name.len(), length);
+        fs::remove_dir_all(&path).unwrap();
+    }
 }
 
 #[test]
@@ -47,7 +63,7 @@ fn nothing_of_an_attempt_is_seen_by_the_next() {
     fs::write(path.join("log"), "last words").unwrap();
     fs::create_dir(path.join("tmp-1")).unwrap();
     fs::set_permissions(path.join("tmp-0"), Permissions::from_mode(0o777)).unwrap();
-    let spare = Spare::of(&path).unwrap().unwrap();
+    let spare = Spare::of(&path, None).unwrap().unwrap();
     assert_eq!(names(&spare.path), [NAME]);
 }
 
@@ -58,7 +74,7 @@ fn a_place_that_became_something_else_is_removed() {
     fs::remove_dir(path.join("workspace")).unwrap();
     symlink("/etc", path.join("workspace")).unwrap();
     let attribute = rustix::fs::setxattr(path.join("tmp-0"), "user.mine", b"1", rustix::fs::XattrFlags::empty());
-    let spare = Spare::of(&path).unwrap().unwrap();
+    let spare = Spare::of(&path, None).unwrap().unwrap();
     // Not every file system has attributes.
     let tmp = attribute.is_err().then_some("tmp-0");
     assert_eq!(
@@ -70,7 +86,7 @@ fn a_place_that_became_something_else_is_removed() {
 #[test]
 fn it_goes_when_nobody_wants_it_and_counts_as_nobodys_when_its_maker_is_gone() {
     let state = tempfile::tempdir().unwrap();
-    let spare = Spare::of(&left(state.path())).unwrap().unwrap();
+    let spare = Spare::of(&left(state.path()), None).unwrap().unwrap();
     let attempts = state.path().join("attempts");
     sweep(&attempts);
     assert!(spare.path.exists());
@@ -80,5 +96,5 @@ fn it_goes_when_nobody_wants_it_and_counts_as_nobodys_when_its_maker_is_gone() {
     assert_eq!(names(&place).len(), 1);
     drop(spare);
     assert!(names(&place).is_empty());
-    assert!(Spare::of(&attempts.join("abc")).unwrap().is_none());
+    assert!(Spare::of(&attempts.join("abc"), None).unwrap().is_none());
 }
