@@ -136,6 +136,10 @@ e2e-chart: prepare ## The services as pods there, installed by Helm: a push thro
 e2e-chart-clients: prepare ## kubectl and tkn on them, gateways killed during a watch, the chart removed
 	$(call cluster_test,clients)
 
+.PHONY: bench-history
+bench-history: build ## What 100,000 stored runs cost the next ones; half an hour, a few GB of disk
+	$(nats); cargo build --release -p tidemill-bench; target/release/tidemill-bench --history
+
 .PHONY: bench-api
 bench-api: build ## The API beside kube-apiserver and etcd, in the same run
 	@deploy/tools/prepare etcd openssl curl

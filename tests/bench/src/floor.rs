@@ -52,7 +52,7 @@ pub(crate) fn sandboxed(command: &[&str]) -> Result<()> {
 pub(crate) fn fan_out(program: &Path, file: &Path, count: usize, parallel: usize) -> Result<Duration> {
     let start = Instant::now();
     let script = format!(
-        "seq {count} | xargs -P {parallel} -I N unshare --user --map-root-user --mount --pid --fork --mount-proc {} {} N",
+        "seq {count} | xargs -P {parallel} -I {{}} unshare --user --map-root-user --mount --pid --fork --mount-proc {} {} {{}}",
         program.display(),
         file.display()
     );

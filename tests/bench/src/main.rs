@@ -3,6 +3,7 @@
 //! `tidemill-bench` prints a table and writes every sample to `target/bench`; `--check` compares
 //! with the aims and exits 1 when one is missed; `--only NAME` takes one measure.
 
+mod client;
 mod figure;
 mod floor;
 mod measure;
@@ -26,6 +27,9 @@ struct Arguments {
     /// Measure pods, in the cluster of the kubeconfig.
     #[arg(long)]
     cluster: bool,
+    /// Store so many runs, and measure what they cost those that come after them.
+    #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "100000", conflicts_with = "cluster")]
+    history: Option<usize>,
     /// Only the measures whose name holds this.
     #[arg(long)]
     only: Option<String>,
@@ -37,11 +41,11 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Runtime::new()?;
-    let figures = measure::all(
-        &runtime,
-        arguments.only.as_deref().unwrap_or_default(),
-        arguments.cluster,
-    )?;
+    let only = arguments.only.as_deref().unwrap_or_default();
+    let figures = match arguments.history {
+        Some(count) => measure::history(&runtime, count)?,
+        None => measure::all(&runtime, only, arguments.cluster)?,
+    };
     figure::save(&figures, &arguments.output)?;
     print!("{}", figure::table(&figures));
     let missed: Vec<&Figure> = figures.iter().filter(|figure| !figure.is_met()).collect();

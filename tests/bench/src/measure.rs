@@ -4,6 +4,7 @@ mod api;
 mod chain;
 mod cluster;
 mod fan_out;
+mod history;
 mod start;
 mod stored;
 mod telemetry;
@@ -13,6 +14,8 @@ use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
 
 use crate::figure::Figure;
+
+pub(crate) use history::measure as history;
 
 type Measure = fn(&Runtime) -> Result<Vec<Figure>>;
 

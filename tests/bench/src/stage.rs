@@ -33,6 +33,7 @@ pub(crate) struct Stage {
     // Ends before the server it uses.
     up: Running,
     server: NatsServer,
+    environment: Vec<(String, String)>,
     folder: TempDir,
     runs: u32,
 }
@@ -45,22 +46,34 @@ impl Stage {
 
     /// The same with these variables besides.
     pub(crate) fn start_with(environment: &[(&str, &str)]) -> Result<Self> {
+        Self::start_on(NatsServer::start()?, environment)
+    }
+
+    /// The same on this server.
+    pub(crate) fn start_on(server: NatsServer, environment: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("tidemill-bench-").tempdir()?;
         fs::create_dir(folder.path().join("stamps"))?;
         // A step has a /tmp of its own: what it runs lies beside the stamps.
         fs::copy(program(STAMP)?, folder.path().join("stamps").join(STAMP))?;
-        let server = NatsServer::start()?;
-        let mut up = command(&folder.path().join("state"), &["up", "--nats", &server.url()])?;
-        up.env("TIDEMILL_STREAMS_STORE", STORE)
-            .envs(environment.iter().copied());
-        let mut up = Running::start(up)?;
-        up.wait_until_says("Ctrl-C", READY_LIMIT)?;
+        let environment: Vec<_> = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         Ok(Self {
-            up,
+            up: up(&folder.path().join("state"), &server, &environment)?,
             server,
+            environment,
             folder,
             runs: 0,
         })
+    }
+
+    /// Ends `up` and starts it again on what is stored; gives how long that took.
+    pub(crate) fn restart(&mut self) -> Result<Duration> {
+        self.up.stop()?;
+        let start = Instant::now();
+        self.up = up(&self.state(), &self.server, &self.environment)?;
+        Ok(start.elapsed())
     }
 
     /// A connection to the same server.
@@ -76,6 +89,11 @@ impl Stage {
     /// What `tidemill up` and its nats-server hold, in MiB.
     pub(crate) fn memory_mib(&self) -> Result<f64> {
         Ok(memory_mib(self.up.pid())? + memory_mib(self.server.pid())?)
+    }
+
+    /// What `tidemill up` holds without its nats-server, in MiB.
+    pub(crate) fn own_memory_mib(&self) -> Result<f64> {
+        memory_mib(self.up.pid())
     }
 
     /// Where stamps go that are not of a run.
@@ -112,6 +130,15 @@ impl Stage {
         ensure!(done, "{name}: only {} of {count} tasks ran", stamps.len());
         Ok((stamps, took))
     }
+}
+
+fn up(state: &Path, server: &NatsServer, environment: &[(String, String)]) -> Result<Running> {
+    let mut up = command(state, &["up", "--nats", &server.url()])?;
+    up.env("TIDEMILL_STREAMS_STORE", STORE)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
+    let mut up = Running::start(up)?;
+    up.wait_until_says("Ctrl-C", READY_LIMIT)?;
+    Ok(up)
 }
 
 fn pipeline(name: &str, count: usize, chained: bool, stamps: &Path) -> Result<String> {

@@ -7,7 +7,6 @@
 //! `TIDEMILL_KUBERNETES` names the folder of kube-apiserver (`deploy/tools/kubernetes` prints it); without
 //! it the measure is skipped aloud.
 
-mod client;
 mod ours;
 mod rival;
 
@@ -19,9 +18,9 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use self::client::Client;
 use self::ours::Ours;
 use self::rival::Rival;
+use crate::client::Client;
 use crate::figure::{Aim, Figure};
 use crate::stage::Stage;
 

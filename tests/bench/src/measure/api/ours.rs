@@ -7,7 +7,7 @@ use anyhow::Result;
 use tempfile::TempDir;
 use tidemill_kit::{NatsServer, Running, command};
 
-use super::client::Client;
+use crate::client::Client;
 use crate::stage::memory_mib;
 
 const READY_LIMIT: Duration = Duration::from_secs(20);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidemill_kit::{Running, wait_until};
 
-use super::client::Client;
+use crate::client::Client;
 use crate::stage::memory_mib;
 
 const READY_LIMIT: Duration = Duration::from_secs(90);
