@@ -11,7 +11,7 @@
 
 mod made;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,9 +32,19 @@ const ATTEMPTS_MAX: usize = 8;
 /// How long one waits for its task.
 const LIFE: Duration = Duration::from_secs(2);
 
+/// Attempts remembered after they were taken: a hint that comes later than so many others is not expected.
+const TAKEN_MAX: usize = 256;
+
 /// The attempts of one class that wait for their tasks.
 #[derive(Default)]
-pub(crate) struct Ahead(Mutex<HashMap<AttemptKey, Entry>>);
+pub(crate) struct Ahead(Mutex<Attempts>);
+
+#[derive(Default)]
+struct Attempts {
+    waiting: HashMap<AttemptKey, Entry>,
+    /// Those that have begun, the last ones: a hint may come after its task.
+    taken: VecDeque<AttemptKey>,
+}
 
 /// A decision that is stored.
 pub(crate) struct Go {
@@ -46,14 +56,14 @@ pub(crate) struct Go {
 impl Ahead {
     /// What was made for an attempt, or is being made.
     pub(crate) fn take(&self, key: &AttemptKey, command: &Arc<StartTask>) -> Made {
-        let entry = self.lock().remove(key);
+        let entry = self.lock().take(key);
         entry.map_or_else(Made::default, |entry| entry.made(key, command))
     }
 
     /// The tasks of a decision that are claimed and prepared here. They stay until they are taken.
     pub(crate) fn decided(&self, go: &Go) -> Vec<Task> {
-        let entries = self.lock();
-        let decided = entries.iter().filter(|(_, entry)| entry.is_of(&go.decision));
+        let attempts = self.lock();
+        let decided = attempts.waiting.iter().filter(|(_, entry)| entry.is_of(&go.decision));
         decided
             .map(|(key, entry)| Task {
                 delivery: None,
@@ -67,33 +77,33 @@ impl Ahead {
 
     /// Removes the sandbox made for an attempt; its claim is the caller's to replace.
     pub(crate) async fn forget(&self, key: &AttemptKey) {
-        let entry = self.lock().remove(key);
+        let entry = self.lock().take(key);
         if let Some(entry) = entry {
             entry.remove_sandbox(key).await;
         }
     }
 
     pub(crate) fn keys(&self) -> Vec<AttemptKey> {
-        self.lock().keys().cloned().collect()
+        self.lock().waiting.keys().cloned().collect()
     }
 
     pub(crate) fn contains(&self, key: &AttemptKey) -> bool {
-        self.lock().contains_key(key)
+        self.lock().waiting.contains_key(key)
     }
 
     /// Removes all whose time is over at `now`, with their claims.
     async fn expire(&self, context: &Context, now: Instant) {
-        let over: Vec<_> = self.lock().extract_if(|_, entry| entry.end_at <= now).collect();
+        let over: Vec<_> = self.lock().waiting.extract_if(|_, entry| entry.end_at <= now).collect();
         for (key, entry) in over {
             entry.withdraw(context, &key).await;
         }
     }
 
     fn next_end(&self) -> Option<Instant> {
-        self.lock().values().map(|entry| entry.end_at).min()
+        self.lock().waiting.values().map(|entry| entry.end_at).min()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<AttemptKey, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Attempts> {
         // Nothing that holds the lock can panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,20 +140,30 @@ fn prepare(context: &Arc<Context>, hint: &Stored) {
     let Ok(command) = decode::<StartTask>(&hint.subject, &hint.payload) else {
         return;
     };
-    let key = command.key();
-    if !context.ahead.has_room(context, &key) || !context.hold.is_held() || !context.is_alone() {
+    if !context.hold.is_held() || !context.is_alone() {
         return;
     }
-    let end_at = Instant::now() + LIFE;
-    let names = hint.header(DECISION_ID).zip(hint.header(TASK));
-    let entry = Entry::begin(context, Arc::new(command), names, end_at);
-    context.ahead.lock().insert(key, entry);
+    let key = command.key();
+    // Held until it is there: its task may come meanwhile.
+    let mut attempts = context.ahead.lock();
+    if attempts.has_room(context.slots.free(), &key) {
+        let end_at = Instant::now() + LIFE;
+        let names = hint.header(DECISION_ID).zip(hint.header(TASK));
+        let entry = Entry::begin(context, Arc::new(command), names, end_at);
+        attempts.waiting.insert(key, entry);
+    }
 }
 
-impl Ahead {
-    fn has_room(&self, context: &Context, key: &AttemptKey) -> bool {
-        let entries = self.lock();
-        entries.len() < ATTEMPTS_MAX.min(context.slots.free()) && !entries.contains_key(key)
+impl Attempts {
+    fn has_room(&self, free_slots: usize, key: &AttemptKey) -> bool {
+        let is_new = !self.waiting.contains_key(key) && !self.taken.contains(key);
+        is_new && self.waiting.len() < ATTEMPTS_MAX.min(free_slots)
+    }
+
+    fn take(&mut self, key: &AttemptKey) -> Option<Entry> {
+        self.taken.truncate(TAKEN_MAX - 1);
+        self.taken.push_front(key.clone());
+        self.waiting.remove(key)
     }
 }
 

@@ -131,12 +131,14 @@ impl ProcessBackend {
             }
         };
         let (named, built) = futures::join!(named, self.build_in_time(&directory, free, sandbox));
-        match named.and(built) {
-            Ok(by) => {
+        match (named, built) {
+            (Ok(()), Ok(by)) => {
                 let pool = Arc::clone(&self.supervisors);
                 Ok(Played::new(by, pool, directory, &play, plan, events, false))
             }
-            Err(error) => {
+            // What has this name is another's; the supervisor ends with its link.
+            (Err(error), _) => Err(error),
+            (Ok(()), Err(error)) => {
                 directory.remove().await?;
                 Err(error)
             }

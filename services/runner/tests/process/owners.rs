@@ -176,6 +176,38 @@ async fn a_later_attempt_of_a_supervisor_is_found_as_its_first_is() {
 }
 
 #[tokio::test]
+async fn of_two_sandboxes_of_one_attempt_one_stands_whatever_becomes_of_the_other() {
+    let place = Place::new();
+    for round in 0..20 {
+        let task = Task::script("echo ran").keyed(&format!("twice-{round}"));
+        let (one, other) = tokio::join!(
+            Run::prepare(place.backend.as_ref(), &task),
+            Run::prepare(place.backend.as_ref(), &task)
+        );
+        let mut run = match (one, other) {
+            (Ok(run), Err(_)) | (Err(_), Ok(run)) => run,
+            (Ok(_), Ok(_)) => panic!("both stand"),
+            (Err(one), Err(other)) => panic!("none stands: {one}; {other}"),
+        };
+        run.start().await;
+        assert_eq!(run.ended().await.expect_success().text(), "ran\n");
+    }
+    assert_eq!(place.left().await, 0);
+}
+
+#[tokio::test]
+async fn who_lost_its_sandbox_does_not_remove_what_came_in_its_place() {
+    let place = Place::new();
+    let task = Task::script(GATED);
+    let lost = place.prepare(&task).await;
+    place.backend.discard(&task.play().key).await.unwrap();
+    let run = started(&place, &task).await;
+    lost.playing.remove().await.unwrap();
+    open_gate(&place);
+    run.ended().await.expect_success();
+}
+
+#[tokio::test]
 async fn what_was_killed_before_its_first_step_has_not_started_for_its_owner() {
     let place = Place::new();
     for key in ["fresh", "used", "last"] {

@@ -75,6 +75,20 @@ async fn claims_of(world: &World, key: &AttemptKey) -> usize {
     world.all(stream::CLAIMS, &subject::claim(key)).await.len()
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_hint_that_comes_after_its_task_makes_nothing() {
+    let world = World::new().await;
+    let (runner, key, command) = begun(&world).await;
+    announce_decision(&world, &command).await;
+    world.pass(Duration::from_secs(5)).await;
+    assert_eq!(world.place.look(|state| state.prepared.clone()), [key.clone()]);
+    ends_well(&world, &key).await;
+    announce(&world, &command).await;
+    world.pass(Duration::from_secs(5)).await;
+    assert_eq!(world.place.look(|state| state.prepared.clone()), [key]);
+    drop(runner);
+}
+
 /// How often the task was started, when all that could happen has.
 async fn starts(world: &World) -> usize {
     world.pass(Duration::from_secs(120)).await;

@@ -157,6 +157,14 @@ impl Directory {
         emptied.await.map_err(place(action.clone()))?.map_err(place(action))
     }
 
+    /// [`Directory::remove`], if it is still that of `supervisor`: it may have been discarded, and made again by another.
+    pub(super) async fn remove_of(&self, supervisor: &ProcessIdentity) -> Result<(), Error> {
+        match self.supervisor() {
+            Some(found) if found == *supervisor => self.remove().await,
+            _ => Ok(()),
+        }
+    }
+
     /// Ends what runs and removes everything. Repeatable.
     pub(super) async fn remove(&self) -> Result<(), Error> {
         let directory = self.clone();

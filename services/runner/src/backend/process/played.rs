@@ -119,8 +119,9 @@ impl Playing for Played {
 
     async fn remove(self: Box<Self>) -> Result<(), Error> {
         let (directory, pool) = (self.directory.clone(), Arc::clone(&self.pool));
+        let supervisor = self.supervisor.identity.clone();
         let Some((mut free, socket)) = self.free().await else {
-            return directory.remove().await;
+            return directory.remove_of(&supervisor).await;
         };
         // Only with the directory gone nothing tells any more that the supervisor belongs to it.
         match directory.empty(socket).await {
@@ -129,7 +130,7 @@ impl Playing for Played {
                 pool.give_back(free);
                 Ok(())
             }
-            Err(_) => directory.remove().await,
+            Err(_) => directory.remove_of(&supervisor).await,
         }
     }
 
