@@ -81,11 +81,11 @@ async fn a_hint_that_comes_after_its_task_makes_nothing() {
     let (runner, key, command) = begun(&world).await;
     announce_decision(&world, &command).await;
     world.pass(Duration::from_secs(5)).await;
-    assert_eq!(world.place.look(|state| state.prepared.clone()), [key.clone()]);
+    assert_eq!(world.place.look(|state| state.prepared.len()), 1);
     ends_well(&world, &key).await;
     announce(&world, &command).await;
     world.pass(Duration::from_secs(5)).await;
-    assert_eq!(world.place.look(|state| state.prepared.clone()), [key]);
+    assert_eq!(world.place.look(|state| state.prepared.len()), 1);
     drop(runner);
 }
 
