@@ -19,6 +19,22 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
+    /// Whether its programs were built on this machine before, or are to be built now, as in CI: it takes minutes, which
+    /// no test takes unasked.
+    ///
+    /// # Errors
+    /// When they cannot be built; the script said why on standard error.
+    pub fn is_due() -> Result<bool> {
+        let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/tools/kubernetes");
+        let output = Command::new(tool)
+            .arg("--if-built")
+            .stderr(Stdio::inherit())
+            .output()
+            .context("deploy/tools/kubernetes")?;
+        ensure!(output.status.success(), "deploy/tools/kubernetes failed");
+        Ok(!output.stdout.trim_ascii().is_empty())
+    }
+
     /// Starts one (about five seconds; the first on a machine builds Kubernetes, nine minutes).
     ///
     /// # Errors

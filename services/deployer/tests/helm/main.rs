@@ -125,7 +125,9 @@ async fn rolled_back(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn helm_s_own_records_are_understood() {
     let Some(world) = World::new().await else {
-        eprintln!("skipped: etcd and Go are needed to have a Kubernetes API here");
+        eprintln!(
+            "SKIPPED: a Kubernetes API needs etcd, Go and deploy/tools/kubernetes, which builds for ten minutes once"
+        );
         return;
     };
     let all = async {
