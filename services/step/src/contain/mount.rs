@@ -13,6 +13,9 @@ use nix::sys::statvfs::{FsFlags, fstatvfs};
 use crate::error::{Doing, Error};
 
 const NOTHING: Option<&str> = None;
+/// Times a path is tried that the kernel is unsure of: any rename or mount of the machine meanwhile, and it cannot tell where
+/// `..` led.
+const TRIES: usize = 1000;
 
 /// Something to mount, held open, so that it can be mounted where its path no longer leads to it.
 pub(super) struct Source {
@@ -56,7 +59,14 @@ impl Source {
         let how = OpenHow::new()
             .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        openat2(&self.file, path, how)
+        let mut opened = openat2(&self.file, path, how);
+        for _ in 1..TRIES {
+            if !matches!(opened, Err(Errno::EAGAIN)) {
+                break;
+            }
+            opened = openat2(&self.file, path, how);
+        }
+        opened
     }
 
     /// What is at `path` where this is the root; nothing if it is not there.
