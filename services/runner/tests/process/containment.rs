@@ -18,11 +18,11 @@ fn outside() -> TempDir {
     directory
 }
 
-fn hiding(paths: &[&Path]) -> Place {
-    Place::with(Settings {
+fn hiding(paths: &[&Path]) -> Settings {
+    Settings {
         hidden: paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
         ..Settings::default()
-    })
+    }
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn hidden_places_are_empty_and_cannot_be_uncovered() {
     std::fs::create_dir(&directory).unwrap();
     std::fs::write(directory.join("id"), "the key").unwrap();
     std::fs::write(&file, "the password").unwrap();
-    let place = hiding(&[&directory, &file]);
+    let place = Place::with(hiding(&[&directory, &file]));
     let script = format!(
         "cd {}; ls -A .ssh; cat .netrc; umount .ssh .netrc 2>&1; umount -l .ssh 2>&1; \
          unshare -rm umount .ssh 2>&1; unshare -rm umount -l .netrc 2>&1; \
@@ -55,13 +55,11 @@ async fn hidden_places_are_empty_and_cannot_be_uncovered() {
 async fn what_comes_into_being_while_a_supervisor_waits_is_hidden_too() {
     let outside = outside();
     let (directory, file) = (outside.path().join(".ssh"), outside.path().join(".netrc"));
+    let token = outside.path().join(".token");
     std::fs::write(&file, "the old password").unwrap();
     let place = Place::with(Settings {
-        hidden: [&directory, &file]
-            .map(|path| path.to_string_lossy().into_owned())
-            .into(),
         warm: 0,
-        ..Settings::default()
+        ..hiding(&[&directory, &file, &token])
     });
     let look = Task::script(&format!(
         "cd {}; ls -A; cat .netrc .ssh/id 2>&1 || true",
@@ -82,12 +80,13 @@ async fn what_comes_into_being_while_a_supervisor_waits_is_hidden_too() {
     let text = outcome.expect_success().text();
     assert!(text.starts_with(".netrc\n.ssh\n"), "{text}");
     assert!(!text.contains("the key") && !text.contains("password"), "{text}");
-    // A file that has become a directory.
+    // A file that has become a directory, and one more.
     wait_until(|| next_container_sees(&place, &directory)).await;
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
     std::fs::write(file.join("password"), "").unwrap();
-    let look = Task::script(&format!("ls -A {}", file.display())).keyed("last");
+    std::fs::write(&token, "the token").unwrap();
+    let look = Task::script(&format!("ls -A {}; cat {}", file.display(), token.display())).keyed("last");
     assert_eq!(place.play(&look).await.expect_success().text(), "");
 }
 

@@ -12,6 +12,8 @@ use crate::error::{Doing, Error};
 pub(super) struct Covers {
     /// Where they lie in memory.
     memory: PathBuf,
+    /// How many were made: one may have taken another's place.
+    made: usize,
     covers: BTreeMap<PathBuf, Cover>,
 }
 
@@ -27,6 +29,7 @@ impl Covers {
     pub(super) fn new(memory: PathBuf) -> Self {
         Self {
             memory,
+            made: 0,
             covers: BTreeMap::new(),
         }
     }
@@ -39,7 +42,8 @@ impl Covers {
             let made = self.covers.get(path);
             // A file may have become a directory since.
             if made.is_none_or(|cover| cover.found.is_dir() != found.is_dir()) {
-                let place = self.memory.join(self.covers.len().to_string());
+                let place = self.memory.join(self.made.to_string());
+                self.made += 1;
                 let cover = Cover::make(&place, found.is_dir())?;
                 self.covers.insert(path.clone(), cover);
             }
