@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tidemill_bus::{Bus, Connect};
 use tidemill_kit::{NatsServer, Running, command, program, tell, wait_until};
 
+use crate::client::Client;
 use crate::stamp::{self, Stamp};
 
 /// What the measured tasks run.
@@ -84,6 +85,11 @@ impl Stage {
     /// The state directory.
     pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// A client of the API.
+    pub(crate) async fn client(&self) -> Result<Client> {
+        Client::of_kubeconfig(&self.state().join("kubeconfig")).await
     }
 
     /// What `tidemill up` and its nats-server hold, in MiB.

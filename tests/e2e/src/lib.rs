@@ -15,7 +15,6 @@ pub mod refusal;
 pub mod resume;
 pub mod scenario;
 pub mod server;
-mod tool;
 pub mod trace;
 pub mod webhook;
 

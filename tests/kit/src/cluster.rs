@@ -9,6 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::tool;
+
 /// etcd, kube-apiserver and kube-controller-manager on ports of their own; gone with the test, however
 /// it ends. Objects are admitted, defaulted, watched and collected; nothing is scheduled. Needs no root.
 pub struct ControlPlane {
@@ -23,16 +25,9 @@ impl ControlPlane {
     /// no test takes unasked.
     ///
     /// # Errors
-    /// When they cannot be built; the script said why on standard error.
+    /// When they cannot be built; the script's words say why.
     pub fn is_due() -> Result<bool> {
-        let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/tools/kubernetes");
-        let output = Command::new(tool)
-            .arg("--if-built")
-            .stderr(Stdio::inherit())
-            .output()
-            .context("deploy/tools/kubernetes")?;
-        ensure!(output.status.success(), "deploy/tools/kubernetes failed");
-        Ok(!output.stdout.trim_ascii().is_empty())
+        Ok(!tool("kubernetes", &["--if-built"])?.is_empty())
     }
 
     /// Starts one (about five seconds; the first on a machine builds Kubernetes, nine minutes).

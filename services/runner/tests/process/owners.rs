@@ -126,10 +126,7 @@ async fn who_comes_to_adopt_at_the_same_time_ends_nothing() {
 }
 
 fn signal_supervisor(place: &Place, signal: Signal) {
-    let attempts = std::fs::read_dir(place.path().join("attempts")).unwrap();
-    let name = attempts.flatten().next().unwrap().path().join("attempt.json");
-    let name: serde_json::Value = serde_json::from_slice(&std::fs::read(name).unwrap()).unwrap();
-    let pid = i32::try_from(name["supervisor"]["pid"].as_i64().unwrap()).unwrap();
+    let pid = i32::try_from(supervisor_pid(place)).unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 

@@ -56,25 +56,23 @@ impl Source {
     }
 
     fn open_beneath(&self, path: &str) -> nix::Result<OwnedFd> {
-        let how = OpenHow::new()
-            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        let mut opened = openat2(&self.file, path, how);
-        for _ in 1..TRIES {
-            if !matches!(opened, Err(Errno::EAGAIN)) {
-                break;
-            }
-            opened = openat2(&self.file, path, how);
-        }
-        opened
+        self.resolve(Path::new(path), ResolveFlag::RESOLVE_BENEATH)
     }
 
     /// What is at `path` where this is the root; nothing if it is not there.
     pub(super) fn find(&self, path: &Path) -> Option<Self> {
+        let file = self.resolve(path, ResolveFlag::RESOLVE_IN_ROOT).ok()?;
+        Some(Self { file })
+    }
+
+    /// What is at `path` from here, by no way out.
+    fn resolve(&self, path: &Path, bounds: ResolveFlag) -> nix::Result<OwnedFd> {
         let how = OpenHow::new()
             .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        openat2(&self.file, path, how).ok().map(|file| Self { file })
+            .resolve(bounds | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        let mut tries = (0..TRIES).map(|_| openat2(&self.file, path, how));
+        let told = tries.find(|opened| !matches!(opened, Err(Errno::EAGAIN)));
+        told.unwrap_or(Err(Errno::EAGAIN))
     }
 
     /// Whether it is a directory.

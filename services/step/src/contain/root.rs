@@ -74,9 +74,7 @@ impl Root {
         places.ensure(&absolute(&build.working_directory)?, true)?;
         leave_host()
     }
-}
 
-impl Root {
     /// The container's own places that are not in it yet: source, target, read only.
     fn open_own(&self, build: &Build) -> Result<Vec<(Source, PathBuf, bool)>, Error> {
         let (directory, position) = (&build.directory, build.position);

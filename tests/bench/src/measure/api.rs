@@ -56,7 +56,7 @@ pub(crate) fn measure(runtime: &Runtime) -> Result<Vec<Figure>> {
     drop(ours);
     let stage = Stage::start()?;
     figures.push(runtime.block_on(async {
-        let ours = Client::of_kubeconfig(&stage.state().join("kubeconfig")).await?;
+        let ours = stage.client().await?;
         let samples = bulk(&ours, &theirs, "busy").await?;
         settle(&ours).await?;
         let name = "the same while all of `up` works on them";

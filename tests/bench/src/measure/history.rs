@@ -36,7 +36,7 @@ const CHAINS: usize = 11;
 
 pub(crate) fn measure(runtime: &Runtime, count: usize) -> Result<Vec<Figure>> {
     let (mut full, mut empty) = (stage()?, stage()?);
-    let filled = runtime.block_on(async { fill(&client(&full).await?, count).await });
+    let filled = runtime.block_on(async { fill(&full.client().await?, count).await });
     filled.context("fill the store")?;
     let (ready, ready_empty) = (full.restart()?, empty.restart()?);
     let memory = [full.own_memory_mib()?, empty.own_memory_mib()?];
@@ -51,7 +51,7 @@ pub(crate) fn measure(runtime: &Runtime, count: usize) -> Result<Vec<Figure>> {
         }
     }
     let before = empty.own_memory_mib()?;
-    runtime.block_on(async { wait_in_memory(&client(&empty).await?).await })?;
+    runtime.block_on(async { wait_in_memory(&empty.client().await?).await })?;
     let active = empty.own_memory_mib()? - before;
     let with = format!("with {count} runs stored");
     Ok(vec![
@@ -79,10 +79,6 @@ pub(crate) fn measure(runtime: &Runtime, count: usize) -> Result<Vec<Figure>> {
 
 fn stage() -> Result<Stage> {
     Stage::start_on(NatsServer::start_with(SERVER)?, &SETTINGS)
-}
-
-async fn client(stage: &Stage) -> Result<Client> {
-    Client::of_kubeconfig(&stage.state().join("kubeconfig")).await
 }
 
 fn figure(
@@ -136,32 +132,12 @@ async fn fill(client: &Client, count: usize) -> Result<()> {
             .try_for_each(|_| async { Ok(()) })
             .await
     };
-    let hear = async {
-        let (mut ended, mut version) = (HashSet::new(), "0".to_owned());
-        while ended.len() < count {
-            let path = format!("{RUNS}?watch=true&resourceVersion={version}");
-            let mut events = Box::pin(client.events(&path).await?);
-            while ended.len() < count
-                && let Some(event) = timeout(STALL, events.try_next())
-                    .await
-                    .context("no run ends any more")??
-            {
-                let object = &event["object"];
-                version = object["metadata"]["resourceVersion"].as_str().unwrap_or("0").to_owned();
-                ensure!(event["type"] != "ERROR", "{event}");
-                let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                let condition = &object["status"]["conditions"][0]["status"];
-                ensure!(condition != "False", "{object}");
-                if condition == "True" && ended.insert(name.to_owned()) {
-                    free.add_permits(1);
-                    if ended.len() % 10_000 == 0 {
-                        eprintln!("{} runs are stored", ended.len());
-                    }
-                }
-            }
+    let hear = hear(client, "stored-", "True", count, |ended| {
+        free.add_permits(1);
+        if ended % 10_000 == 0 {
+            eprintln!("{ended} runs are stored");
         }
-        Ok(())
-    };
+    });
     futures::future::try_join(write, hear).await.map(drop)
 }
 
@@ -170,16 +146,30 @@ async fn wait_in_memory(client: &Client) -> Result<()> {
     for number in 0..ACTIVE {
         client.post(RUNS, &run(&format!("waits-{number}"), "nobody")).await?;
     }
-    let path = format!("{RUNS}?watch=true&resourceVersion=0");
-    let (mut begun, mut events) = (HashSet::new(), Box::pin(client.events(&path).await?));
-    while begun.len() < ACTIVE {
-        let event = timeout(STALL, events.try_next())
-            .await
-            .context("not all runs are begun")??;
-        let object = &event.context("the watch ended")?["object"];
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        if name.starts_with("waits-") && object["status"]["conditions"][0]["status"] == "Unknown" {
-            begun.insert(name.to_owned());
+    hear(client, "waits-", "Unknown", ACTIVE, |_| {}).await
+}
+
+/// Watches until `count` runs whose names begin with `prefix` had the condition `wanted`, and tells of each how many they
+/// are. None may fail.
+async fn hear(client: &Client, prefix: &str, wanted: &str, count: usize, tell: impl Fn(usize)) -> Result<()> {
+    let (mut found, mut version) = (HashSet::new(), "0".to_owned());
+    while found.len() < count {
+        let path = format!("{RUNS}?watch=true&resourceVersion={version}");
+        let mut events = Box::pin(client.events(&path).await?);
+        while found.len() < count
+            && let Some(event) = timeout(STALL, events.try_next())
+                .await
+                .context("nothing happens any more")??
+        {
+            let object = &event["object"];
+            version = object["metadata"]["resourceVersion"].as_str().unwrap_or("0").to_owned();
+            ensure!(event["type"] != "ERROR", "{event}");
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let condition = &object["status"]["conditions"][0]["status"];
+            ensure!(condition != "False", "{object}");
+            if condition == wanted && name.starts_with(prefix) && found.insert(name.to_owned()) {
+                tell(found.len());
+            }
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tidemill_kit::{ControlPlane, Up, wait_until};
 
 use super::program::SOON;
-use crate::tool::tool;
+use tidemill_kit::tool;
 
 /// Name of the release, and of its namespace.
 pub(super) const RELEASE: &str = "tidemill";
@@ -197,7 +197,7 @@ impl Cluster {
 
     /// What Helm says as the administrator, in the release's namespace.
     pub(super) fn helm(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(tool("helm")?);
+        let mut command = Command::new(tool("helm", &[])?);
         command.args(arguments).args(["--namespace", RELEASE]);
         self.run(command)
     }

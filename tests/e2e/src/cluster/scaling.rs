@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tidemill_kit::Cluster;
 
-use crate::tool::tool;
+use tidemill_kit::tool;
 
 /// What has the ScaledObject in the chart.
 pub(super) const ENABLED: &str = "keda.enabled=true";
@@ -16,7 +16,7 @@ const OBJECT: [&str; 4] = ["scaledobjects.keda.sh", "tidemill-runner", "-n", "ti
 
 /// Makes KEDA's definition known to the cluster.
 pub(super) fn define(cluster: &Cluster) -> Result<()> {
-    let definition = tool("keda")?;
+    let definition = tool("keda", &[])?;
     cluster.kubectl(&["apply", "--server-side", "-f", &definition])?;
     let name = "customresourcedefinition/scaledobjects.keda.sh";
     cluster
@@ -26,7 +26,7 @@ pub(super) fn define(cluster: &Cluster) -> Result<()> {
 
 /// The API server knows every field of every object of the chart, the ScaledObject's by KEDA's schema.
 pub(super) fn every_field_is_known(cluster: &Cluster, folder: &Path) -> Result<()> {
-    let output = Command::new(tool("helm")?)
+    let output = Command::new(tool("helm", &[])?)
         .args(["get", "manifest", "tidemill", "--namespace", "tidemill"])
         .env("KUBECONFIG", cluster.kubeconfig())
         .output()?;
