@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tidemill_kit::{Up, ask, command, get, tell, wait_until};
+use tidemill_kit::{NatsServer, Running, Up, ask, command, get, tell, wait_until};
 
 /// Nothing here may take longer.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -136,5 +136,51 @@ fn the_second_server_is_told_who_the_first_is() -> Result<()> {
     ensure!(said(&output).contains(&pid), "{pid} is not in {}", said(&output));
     let version = tell(&place.state(), &["version"]).context("the first goes on")?;
     ensure!(version.contains("server"), "{version}");
+    Ok(())
+}
+
+/// A planner for a nats-server that is away.
+fn early_planner(place: &Place, server: &mut NatsServer) -> Result<Running> {
+    server.kill()?;
+    let mut planner = command(&place.state(), &["planner", "--nats", &server.url()])?;
+    planner.env("TIDEMILL_STREAMS_STORE", "700MiB");
+    let mut planner = Running::start(planner)?;
+    planner.wait_until_says("NATS does not answer yet", LIMIT)?;
+    Ok(planner)
+}
+
+#[test]
+fn a_service_waits_for_its_nats_server() -> Result<()> {
+    let place = Place::new("early", "true")?;
+    let mut server = NatsServer::start()?;
+    let mut planner = early_planner(&place, &mut server)?;
+    server.restart()?;
+    planner.wait_until_says("planner ready", LIMIT)?;
+    planner.stop().map(drop)
+}
+
+#[test]
+fn a_service_that_waits_can_be_told_to_end() -> Result<()> {
+    let place = Place::new("early", "true")?;
+    let mut server = NatsServer::start()?;
+    let mut planner = early_planner(&place, &mut server)?;
+    let spoken = planner.stop()?;
+    ensure!(!spoken.contains("planner ready"), "{spoken}");
+    Ok(())
+}
+
+#[test]
+fn a_service_says_when_it_has_waited_long_enough() -> Result<()> {
+    let place = Place::new("early", "true")?;
+    let mut server = NatsServer::start()?;
+    server.kill()?;
+    let planner = ask(&place.state(), &["planner", "--nats", &server.url(), "--nats-wait", "1"])?;
+    let expected = server.url().replace("nats://", "nats-server at ");
+    ensure!(
+        planner.status.code() == Some(1) && said(&planner).contains(&expected),
+        "{:?}: {}",
+        planner.status,
+        said(&planner)
+    );
     Ok(())
 }

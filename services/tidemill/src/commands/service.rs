@@ -75,78 +75,67 @@ pub(crate) struct Ingest {
 impl Planner {
     /// Plans until it is told to end.
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Error> {
-        self.common
-            .open(global, "planner")
-            .await?
-            .planner()
-            .await?
-            .until_told()
-            .await
+        self.common.run(global, "planner", Service::planner).await
     }
 }
 
 impl Runner {
     /// Runs tasks until it is told to end.
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Error> {
-        self.common
-            .open(global, "runner")
-            .await?
-            .runner(&self.backends)
-            .await?
-            .until_told()
-            .await
+        let with = |service: Service| service.runner(&self.backends);
+        self.common.run(global, "runner", with).await
     }
 }
 
 impl Deployer {
     /// Watches until it is told to end.
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Error> {
-        self.common
-            .open(global, "deployer")
-            .await?
-            .deployer()
-            .await?
-            .until_told()
-            .await
+        self.common.run(global, "deployer", Service::deployer).await
     }
 }
 
 impl Gateway {
     /// Serves until it is told to end.
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Error> {
-        self.common
-            .open(global, "gateway")
-            .await?
-            .gateway(self.listen)
-            .await?
-            .until_told()
-            .await
+        let with = |service: Service| service.gateway(self.listen);
+        self.common.run(global, "gateway", with).await
     }
 }
 
 impl Ingest {
     /// Takes webhooks in until it is told to end.
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Error> {
-        self.common
-            .open(global, "ingest")
-            .await?
-            .ingest(self.listen)
-            .await?
-            .until_told()
-            .await
+        let with = |service: Service| service.ingest(self.listen);
+        self.common.run(global, "ingest", with).await
     }
 }
 
 impl Common {
-    async fn open(&self, global: &Global, name: &'static str) -> Result<Service, Error> {
+    /// Starts a service and runs it until it is told to end, which may be before its nats-server answers.
+    async fn run<F>(
+        &self,
+        global: &Global,
+        name: &'static str,
+        with: impl FnOnce(Service) -> F,
+    ) -> Result<Exit, Error>
+    where
+        F: Future<Output = Result<Service, Error>>,
+    {
         start_log("info")?;
-        Service::open(&global.state()?, &self.nats, self.settings.as_deref(), name).await
+        // From here on: in a container nothing else would end the first process.
+        let mut signals = Signals::new()?;
+        let state = global.state()?;
+        let starting = async { with(Service::open(&state, &self.nats, self.settings.as_deref(), name).await?).await };
+        let service = tokio::select! {
+            service = starting => service?,
+            () = signals.next() => return Ok(Exit::Success),
+        };
+        service.until_told(signals).await
     }
 }
 
 impl Service {
-    async fn until_told(mut self) -> Result<Exit, Error> {
-        let mut signals = Signals::new()?;
+    async fn until_told(mut self, mut signals: Signals) -> Result<Exit, Error> {
         self.is_ready();
         say::line(&format!("{} ready; Ctrl-C ends it", self.name()));
         let failure = tokio::select! {

@@ -1,6 +1,7 @@
 //! Which nats-server, and the way onto its streams.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tidemill_bus::layout::{self, Limits};
 use tidemill_bus::{Bus, Connect, Credentials};
@@ -14,6 +15,10 @@ use crate::state::StateDir;
 
 /// Share of the store that is given to the streams, their largest left room for a second time.
 const STREAMS_SHARE_PERCENT: u64 = 75;
+/// How long the start waits for a nats-server that was named, unless told: of `tidemill up`, whose user looks on, and of
+/// a service, which may be started beside its nats-server, or before it.
+const LOOKED_ON_WAIT_SECONDS: u64 = 10;
+const SERVICE_WAIT_SECONDS: u64 = 300;
 
 /// Which nats-server to use.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -53,6 +58,15 @@ pub(crate) struct Nats {
     /// Allow --nats to name another machine without TLS
     #[arg(long = "nats-insecure", requires = "url")]
     insecure: bool,
+    /// How long to wait at the start until --nats answers [default: 10 for `tidemill up`, 300 for a service]
+    #[arg(
+        long = "nats-wait",
+        env = "TIDEMILL_NATS_WAIT",
+        hide_env_values = true,
+        value_name = "SECONDS",
+        requires = "url"
+    )]
+    wait_seconds: Option<u64>,
     /// The nats-server to start [default: beside this command, on PATH, or the pinned one]
     #[arg(
         long = "nats-server",
@@ -80,7 +94,7 @@ pub(super) struct Opened {
 /// [`Error::NatsServer`], [`Error::Io`].
 pub(super) async fn open(state: &StateDir, nats: &Nats) -> Result<Opened, Error> {
     if nats.url.is_some() {
-        return nats.named();
+        return nats.named(LOOKED_ON_WAIT_SECONDS);
     }
     let private = Private::new(state, find(nats.binary.as_deref())?)?;
     let start = private.start().await?;
@@ -105,7 +119,7 @@ pub(super) async fn open(state: &StateDir, nats: &Nats) -> Result<Opened, Error>
 /// [`Error::NotRunning`] when there is neither.
 pub(super) async fn join(state: &StateDir, nats: &Nats) -> Result<Opened, Error> {
     if nats.url.is_some() {
-        return nats.named();
+        return nats.named(SERVICE_WAIT_SECONDS);
     }
     let found = Private::found(state).await?;
     let Some((private, start)) = found else {
@@ -134,9 +148,10 @@ impl Nats {
     ///
     /// # Errors
     /// [`Error::Io`] when the credentials cannot be read.
-    pub(super) fn named(&self) -> Result<Opened, Error> {
+    fn named(&self, wait_seconds: u64) -> Result<Opened, Error> {
         let url = self.url.clone().unwrap_or_default();
         let mut connect = Connect::new(&url);
+        connect.first_connection_timeout = Duration::from_secs(self.wait_seconds.unwrap_or(wait_seconds));
         connect.insecure = self.insecure;
         if let Some(user) = &self.user {
             connect.credentials = Credentials::Password {

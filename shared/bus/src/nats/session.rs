@@ -42,6 +42,7 @@ impl Session {
         let connected = watch::Sender::new(true);
         let losses = watch::Sender::new(0);
         let give_up = Instant::now() + options.first_connection_timeout;
+        let mut attempt = 1;
         let client = loop {
             let asked = client_options(&options, &connected, &losses)?;
             let error = match asked.connect(servers.clone()).await {
@@ -58,7 +59,12 @@ impl Session {
                     source: Some(Box::new(error)),
                 });
             }
-            tokio::time::sleep(reconnect_pause(2)).await;
+            if attempt == 1 {
+                let tried_s = options.first_connection_timeout.as_secs();
+                tracing::warn!(address, %error, tried_s, "NATS does not answer yet; it is tried again and again.");
+            }
+            attempt += 1;
+            tokio::time::sleep(reconnect_pause(attempt)).await;
         };
         Ok(Self {
             client,
