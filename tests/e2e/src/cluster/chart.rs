@@ -39,8 +39,7 @@ fn with_the_chart(values: &[&str], work: fn(&Installed) -> Result<()>) -> Result
     script("reset", &[])?;
     let folder = tempfile::Builder::new().prefix("tidemill-chart-").tempdir()?;
     let installed = Installed { cluster, folder };
-    script("install", values)?;
-    let result = work(&installed);
+    let result = script("install", values).and_then(|_| work(&installed));
     if result.is_err() {
         println!("{}", installed.told());
     }
@@ -203,6 +202,7 @@ impl Installed {
         let mut text = String::new();
         for words in [
             &["get", "pods", "--all-namespaces", "-o", "wide"][..],
+            &["get", "events", "-n", "tidemill", "--sort-by=.lastTimestamp"],
             &["get", "pipelineruns.tekton.dev,taskruns.tekton.dev", "-n", "default"],
             &[
                 "logs",
