@@ -56,13 +56,12 @@ impl Planner {
     }
 
     /// With as much detail as fits into an object.
-    async fn write_child(&self, child: Object) -> Result<(), Error> {
+    async fn write_child(&self, mut child: Object) -> Result<(), Error> {
         for detail in Detail::ALL {
-            let mut child = child.clone();
             if let Some(status) = child.rest.get_mut("status") {
                 detail.cut(status);
             }
-            let put = || async { Ok(self.objects.put_projection(child.clone()).await?) };
+            let put = || async { Ok(self.objects.put_projection(&child).await?) };
             let written = until_done(&self.stopping, put).await;
             if !is_too_large(&written, detail) {
                 return settled(written);

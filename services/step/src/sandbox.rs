@@ -13,6 +13,7 @@ mod listener;
 pub(crate) mod log;
 pub(crate) mod mask;
 mod memory;
+mod mount_points;
 mod outbox;
 pub(crate) mod pod;
 pub(crate) mod results;

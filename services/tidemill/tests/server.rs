@@ -174,7 +174,10 @@ fn a_service_says_when_it_has_waited_long_enough() -> Result<()> {
     let place = Place::new("early", "true")?;
     let mut server = NatsServer::start()?;
     server.kill()?;
-    let planner = ask(&place.state(), &["planner", "--nats", &server.url(), "--nats-wait", "1"])?;
+    let planner = ask(
+        &place.state(),
+        &["planner", "--nats", &server.url(), "--nats-wait", "1"],
+    )?;
     let expected = server.url().replace("nats://", "nats-server at ");
     ensure!(
         planner.status.code() == Some(1) && said(&planner).contains(&expected),

@@ -18,27 +18,28 @@ impl Objects {
     /// # Errors
     /// [`Error::NotFound`] when the child was deleted, which is not undone; [`Error::AlreadyExists`]
     /// when another object has its name; as [`Objects::create`] else.
-    pub async fn put_projection(&self, child: Object) -> Result<Object, Error> {
-        let key = Key::of(&child)?;
+    pub async fn put_projection(&self, child: &Object) -> Result<Object, Error> {
+        let key = Key::of(child)?;
         let kind = kind_of(&key)?;
         let wanted = child.metadata.uid.clone().unwrap_or_default();
         let uid: Uuid = wanted
             .parse()
             .map_err(|_| key.invalid("metadata.uid", format!("Invalid value: {wanted:?}: must be a UUID")))?;
         let now = self.inner.now();
-        // With the defaults that admission fills in, so that no later patch of a user changes the spec.
-        let full = admit(child.to_value(), None, false).map_or_else(|_| child.clone(), |admitted| admitted.object);
         let decide = |slot: &Slot| match slot {
             Slot::Tombstone { uid, .. } if *uid == wanted => Err(key.not_found()),
             Slot::Empty | Slot::Tombstone { .. } => {
-                let new = rules::projected(full.clone(), kind, now.clone(), uid);
+                // With the defaults that admission fills in, so that no later patch of a user changes the spec.
+                let admitted = admit(child.to_value(), None, false);
+                let full = admitted.map_or_else(|_| child.clone(), |admitted| admitted.object);
+                let new = rules::projected(full, kind, now.clone(), uid);
                 Ok(Plan::Put(Box::new(new)))
             }
             Slot::Live { object, .. } if object.metadata.uid.as_ref() != Some(&wanted) => Err(key.already_exists()),
             Slot::Live { object, .. } => {
                 let mut new = Object::clone(object);
                 // Somebody who knows less comes late: what is over stays over.
-                if is_done(object) && !is_done(&child) {
+                if is_done(object) && !is_done(child) {
                     return Ok(Plan::Keep);
                 }
                 if let Some(status) = child.rest.get("status") {

@@ -110,6 +110,48 @@ async fn the_directory_of_an_attempt_goes_to_the_next_and_nothing_in_it() {
 }
 
 #[tokio::test]
+async fn a_mount_point_stays_and_is_seen_by_those_who_have_it() {
+    let place = Place::new();
+    let with = |name: &str, script: &str| {
+        let mount = json!({"mountPath": format!("/workspace/{name}")});
+        Task::script(script).volume(json!({"emptyDir": {}}), mount)
+    };
+    let inode = |name: &str| {
+        let spares = std::fs::read_dir(place.path().join("spares")).unwrap();
+        let places = spares.map(|spare| spare.unwrap().path().join("workspace").join(name));
+        let found: Vec<_> = places.filter_map(|place| std::fs::metadata(place).ok()).collect();
+        assert!(found.len() < 2, "both supervisors have {name}");
+        found.first().map(std::os::unix::fs::MetadataExt::ino)
+    };
+    let mut kept = None;
+    for _ in 0..3 {
+        let played = place.play(&with("source", "ls -A . source; touch source/mine")).await;
+        assert_eq!(played.text(), ".:\nsource\n\nsource:\n");
+        assert!(inode("source").is_some());
+        assert!(
+            kept.is_none_or(|kept| inode("source") == Some(kept)),
+            "it was made again"
+        );
+        kept = inode("source");
+    }
+    assert_eq!(place.play(&with("other", "ls -A .")).await.text(), "other\n");
+    assert_eq!(inode("source"), None);
+    // What a step leaves where it saw a place for its own is nothing of the next one's.
+    let left = place.play(&Task::script("mkdir source; ls -A .")).await;
+    assert_eq!(left.text(), "source\n");
+    assert_eq!(place.play(&Task::script("ls -A .")).await.text(), "");
+    // A file takes the place of a directory.
+    std::fs::create_dir_all(place.path().join("volumes/default/data")).unwrap();
+    std::fs::write(place.path().join("volumes/default/data/file"), "text").unwrap();
+    place.objects.claim("data", None);
+    place.play(&with("source", "true")).await.expect_success();
+    let volume = json!({"persistentVolumeClaim": {"claimName": "data"}});
+    let mount = json!({"mountPath": "/workspace/source", "subPath": "file"});
+    let played = place.play(&Task::script("cat source").volume(volume, mount)).await;
+    assert_eq!(played.text(), "text");
+}
+
+#[tokio::test]
 async fn a_supervisor_that_is_killed_takes_everything_along() {
     let place = Place::new();
     let mark = format!("1001.{}", std::process::id());

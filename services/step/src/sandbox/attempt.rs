@@ -9,6 +9,7 @@ mod running;
 mod steps;
 mod turns;
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -82,6 +83,8 @@ pub(super) struct Attempt {
     built: Vec<(usize, Contained)>,
     sidecars: Vec<Running>,
     step: Option<Running>,
+    /// The mount namespace of the step that has ended last.
+    mounts: Option<File>,
     /// When the step that runs has had its time.
     deadline: Option<Instant>,
     timed_out: bool,
@@ -147,6 +150,7 @@ impl Attempt {
             built: Vec::new(),
             sidecars: Vec::new(),
             step: None,
+            mounts: None,
             deadline: None,
             timed_out: false,
             killed: None,
@@ -241,6 +245,7 @@ impl Attempt {
     fn clear(mut self, link: Link) -> Result<Left, Error> {
         self.built.clear();
         self.spare = None;
+        self.mounts = None;
         self.end_all(&[])?;
         self.layout.memory().clear()?;
         let again = link.into_wire()?;

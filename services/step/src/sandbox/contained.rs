@@ -22,6 +22,8 @@ pub(super) struct Contained {
     pub(super) pid: Pid,
     wire: Wire,
     pipes: Vec<File>,
+    /// Its mount namespace.
+    mounts: Option<File>,
 }
 
 /// How a launch went wrong, as the container's process says it.
@@ -64,6 +66,7 @@ impl Starting {
             pid: Pid::from_raw(child.id().cast_signed()),
             wire: Wire::new(ours),
             pipes,
+            mounts: None,
         };
         Ok(Self { contained, apart })
     }
@@ -92,14 +95,24 @@ impl Starting {
         let wire = Wire::new(UnixStream::from(files.next()?));
         let pipes: Vec<File> = files.map(File::from).collect();
         let apart = pipes.len() > 1;
-        let contained = Contained { pid, wire, pipes };
+        let contained = Contained {
+            pid,
+            wire,
+            pipes,
+            mounts: None,
+        };
         Some(Self { contained, apart })
     }
 
     /// Waits until it has built what it sees.
     pub(super) fn build(self, build: Build) -> Result<Contained, Error> {
         let mut contained = self.contained;
+        let mounts_itself = build.identity != Identity::Container;
         contained.wait_built(build)?;
+        if mounts_itself {
+            // Where it cannot be had, its mounts go with its last process.
+            contained.mounts = File::open(format!("/proc/{}/ns/mnt", contained.pid)).ok();
+        }
         Ok(contained)
     }
 }
@@ -113,6 +126,12 @@ impl Contained {
     /// The pipes to read its output from, output first.
     pub(super) fn take_pipes(&mut self) -> Vec<File> {
         std::mem::take(&mut self.pipes)
+    }
+
+    /// Its mount namespace, which lasts as long as somebody holds this. Whoever holds none waits for its last process until
+    /// the kernel has taken all its mounts down, a quarter of a millisecond.
+    pub(super) fn take_mounts(&mut self) -> Option<File> {
+        self.mounts.take()
     }
 
     /// Where its process speaks.

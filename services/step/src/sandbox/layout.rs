@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use tidemill_messages::sandbox::{Container, File, Program, Sandbox, Source, Volume};
 
 use super::memory::{self, Memory, OPEN, make, write};
-use super::script;
+use super::{mount_points, script};
 use crate::contain::Bound;
 use crate::error::{Doing, Error};
 
@@ -35,7 +35,11 @@ impl Layout {
             memory,
         };
         if layout.memory.is_mounted() {
-            make(&sandbox.directory.join("workspace"), OPEN)?;
+            let workspace = sandbox.directory.join("workspace");
+            make(&workspace, OPEN)?;
+            if sandbox.is_entered {
+                mount_points::keep(&workspace, sandbox)?;
+            }
             if is_home_mentioned(sandbox) {
                 make(&sandbox.directory.join(DISK_HOME), OPEN)?;
             }

@@ -112,12 +112,7 @@ impl Ingest {
 
 impl Common {
     /// Starts a service and runs it until it is told to end, which may be before its nats-server answers.
-    async fn run<F>(
-        &self,
-        global: &Global,
-        name: &'static str,
-        with: impl FnOnce(Service) -> F,
-    ) -> Result<Exit, Error>
+    async fn run<F>(&self, global: &Global, name: &'static str, with: impl FnOnce(Service) -> F) -> Result<Exit, Error>
     where
         F: Future<Output = Result<Service, Error>>,
     {

@@ -219,7 +219,7 @@ async fn a_deleted_child_is_not_projected_again() {
     let mut child = task_run("child");
     child.metadata.uid = Some("6ba7b810-9dad-51d1-80b4-00c04fd430c8".to_owned());
     child.rest.insert("status".to_owned(), json!({"podName": "p1"}));
-    let made = objects.put_projection(child.clone()).await.unwrap();
+    let made = objects.put_projection(&child).await.unwrap();
     assert_eq!(
         (made.metadata.uid.as_ref(), made.metadata.finalizers.as_ref()),
         (child.metadata.uid.as_ref(), None)
@@ -230,16 +230,16 @@ async fn a_deleted_child_is_not_projected_again() {
         .await
         .unwrap();
     child.rest.insert("status".to_owned(), json!({"podName": "p2"}));
-    let changed = objects.put_projection(child.clone()).await.unwrap();
+    let changed = objects.put_projection(&child).await.unwrap();
     assert_eq!(changed.rest["status"]["podName"], "p2");
     assert_eq!(changed.metadata.labels.unwrap()["mine"], "1");
     let mut other = child.clone();
     other.metadata.uid = Some("6ba7b811-9dad-51d1-80b4-00c04fd430c8".to_owned());
     assert_eq!(
-        objects.put_projection(other.clone()).await.unwrap_err().reason(),
+        objects.put_projection(&other).await.unwrap_err().reason(),
         "AlreadyExists"
     );
     objects.delete(&key, &DeleteOptions::default()).await.unwrap();
-    assert!(objects.put_projection(child).await.unwrap_err().is_not_found());
-    objects.put_projection(other).await.unwrap();
+    assert!(objects.put_projection(&child).await.unwrap_err().is_not_found());
+    objects.put_projection(&other).await.unwrap();
 }

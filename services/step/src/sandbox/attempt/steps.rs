@@ -75,6 +75,8 @@ impl Attempt {
         self.timed_out = false;
         self.step = Some(self.launch(position, contained, launch, copied)?);
         self.phase = Phase::Step(position);
+        // Of the step before: it was told of, and this one runs.
+        self.mounts = None;
         self.start_ahead(position + 1)?;
         Ok(Turn::Taken)
     }
@@ -148,6 +150,8 @@ impl Attempt {
         let code = running.code.or(own).unwrap_or(1);
         let (mut end, line) = self.judge(&mut running, code);
         self.drain(&mut running, line)?;
+        // They go when nobody waits for what this step tells.
+        self.mounts = running.contained.take_mounts();
         let position = running.position;
         let step = &self.sandbox.steps[position];
         end.results = self

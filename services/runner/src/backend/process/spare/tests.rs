@@ -67,6 +67,43 @@ fn nothing_of_an_attempt_is_seen_by_the_next() {
     assert_eq!(names(&spare.path), [NAME]);
 }
 
+/// A directory in the workspace, as a supervisor makes mount points.
+fn mount_point(attempt: &Path, name: &str) -> PathBuf {
+    let path = attempt.join(WORKSPACE).join(name);
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(MOUNT_POINT_MODE)).unwrap();
+    path
+}
+
+#[test]
+fn mount_points_stay_and_nothing_else_of_the_workspace() {
+    let state = tempfile::tempdir().unwrap();
+    let path = left(state.path());
+    mount_point(&path, "source");
+    let spare = Spare::of(&path, None).unwrap().unwrap();
+    assert_eq!(names(&spare.path.join(WORKSPACE)), ["source"]);
+    spare.give(&path, b"{}").unwrap();
+    fs::write(path.join("workspace/source/secret"), "x").unwrap();
+    let spare = Spare::of(&path, None).unwrap().unwrap();
+    assert_eq!(names(&spare.path), [NAME, "tmp-0"]);
+}
+
+#[test]
+fn too_many_mount_points_and_changed_ones_go() {
+    let state = tempfile::tempdir().unwrap();
+    let path = left(state.path());
+    fs::set_permissions(mount_point(&path, "mine"), Permissions::from_mode(0o700)).unwrap();
+    let spare = Spare::of(&path, None).unwrap().unwrap();
+    assert_eq!(names(&spare.path), [NAME, "tmp-0"]);
+    drop(spare);
+    let path = left(state.path());
+    for number in 0..=MOUNT_POINTS_MAX {
+        mount_point(&path, &number.to_string());
+    }
+    let spare = Spare::of(&path, None).unwrap().unwrap();
+    assert_eq!(names(&spare.path), [NAME, "tmp-0"]);
+}
+
 #[test]
 fn a_place_that_became_something_else_is_removed() {
     let state = tempfile::tempdir().unwrap();
