@@ -154,7 +154,11 @@ impl Engine {
             | Err(Answer::DockerResponseServerError {
                 status_code: 404 | 409, ..
             }) => Ok(()),
-            Err(other) => Err(place(format!("end container {name}"))(other)),
+            // Podman answers 500 for one that does not run.
+            Err(other) => match self.condition(name).await {
+                Ok(Condition::Running) | Err(_) => Err(place(format!("end container {name}"))(other)),
+                Ok(_) => Ok(()),
+            },
         }
     }
 
