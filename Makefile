@@ -15,7 +15,7 @@ help: ## What can be made
 
 .PHONY: build
 build: prepare ## The commands, optimised, in target/release
-	cargo build --release --bins
+	cargo build --release --bins -p tidemill -p tidemill-step
 
 .PHONY: demo
 demo: build ## A push deploys, a bad one goes back (about a minute after the build)
