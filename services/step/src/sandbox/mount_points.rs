@@ -16,13 +16,10 @@ pub(super) fn keep(workspace: &Path, sandbox: &Sandbox) -> Result<(), Error> {
     let entries = fs::read_dir(workspace).doing(|| format!("list {}", workspace.display()))?;
     for entry in entries {
         let path = entry.doing(|| format!("list {}", workspace.display()))?.path();
-        let name = path.file_name().unwrap_or_default();
-        let mut steps = sandbox.steps.iter();
-        let is_wanted = steps.all(|step| {
+        let place = Path::new("/workspace").join(path.file_name().unwrap_or_default());
+        let is_wanted = sandbox.steps.iter().all(|step| {
             let mut mounts = step.container.mounts.iter();
-            mounts.any(|mount| {
-                Path::new(&mount.path) == Path::new("/workspace").join(name) && is_directory(mount, sandbox)
-            })
+            mounts.any(|mount| Path::new(&mount.path) == place && is_directory(mount, sandbox))
         });
         if !is_wanted {
             fs::remove_dir(&path).doing(|| format!("remove {}", path.display()))?;

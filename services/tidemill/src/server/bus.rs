@@ -15,9 +15,8 @@ use crate::state::StateDir;
 
 /// Share of the store that is given to the streams, their largest left room for a second time.
 const STREAMS_SHARE_PERCENT: u64 = 75;
-/// How long the start waits for a nats-server that was named, unless told: of `tidemill up`, whose user looks on, and of
-/// a service, which may be started beside its nats-server, or before it.
-const LOOKED_ON_WAIT_SECONDS: u64 = 10;
+/// How long a service waits for the nats-server that was named, unless told: it may be started beside it, or before it.
+/// `tidemill up`, whose user looks on, waits as long as any connection.
 const SERVICE_WAIT_SECONDS: u64 = 300;
 
 /// Which nats-server to use.
@@ -94,7 +93,7 @@ pub(super) struct Opened {
 /// [`Error::NatsServer`], [`Error::Io`].
 pub(super) async fn open(state: &StateDir, nats: &Nats) -> Result<Opened, Error> {
     if nats.url.is_some() {
-        return nats.named(LOOKED_ON_WAIT_SECONDS);
+        return nats.named(None);
     }
     let private = Private::new(state, find(nats.binary.as_deref())?)?;
     let start = private.start().await?;
@@ -119,7 +118,7 @@ pub(super) async fn open(state: &StateDir, nats: &Nats) -> Result<Opened, Error>
 /// [`Error::NotRunning`] when there is neither.
 pub(super) async fn join(state: &StateDir, nats: &Nats) -> Result<Opened, Error> {
     if nats.url.is_some() {
-        return nats.named(SERVICE_WAIT_SECONDS);
+        return nats.named(Some(SERVICE_WAIT_SECONDS));
     }
     let found = Private::found(state).await?;
     let Some((private, start)) = found else {
@@ -148,10 +147,12 @@ impl Nats {
     ///
     /// # Errors
     /// [`Error::Io`] when the credentials cannot be read.
-    fn named(&self, wait_seconds: u64) -> Result<Opened, Error> {
+    fn named(&self, wait_seconds: Option<u64>) -> Result<Opened, Error> {
         let url = self.url.clone().unwrap_or_default();
         let mut connect = Connect::new(&url);
-        connect.first_connection_timeout = Duration::from_secs(self.wait_seconds.unwrap_or(wait_seconds));
+        if let Some(seconds) = self.wait_seconds.or(wait_seconds) {
+            connect.first_connection_timeout = Duration::from_secs(seconds);
+        }
         connect.insecure = self.insecure;
         if let Some(user) = &self.user {
             connect.credentials = Credentials::Password {

@@ -19,14 +19,13 @@ use crate::identity::boot_id;
 
 /// Where they wait, beside the attempts.
 const PLACE: &str = "spares";
-/// What stays in it, with the mode its maker gave it.
-const KEPT: [(&str, u32); 2] = [(WORKSPACE, 0o777), ("tmp-0", 0o1777)];
-/// In this one mount points stay too: the supervisor removes those that its next attempt has not.
-const WORKSPACE: &str = "workspace";
-/// With the mode their maker gave them.
-const MOUNT_POINT_MODE: u32 = 0o755;
+/// What stays in it, with the mode its maker gave it, and how many mount points may stay in that: the supervisor removes
+/// those that its next attempt has not.
+const KEPT: [(&str, u32, usize); 2] = [("workspace", 0o777, MOUNT_POINTS_MAX), ("tmp-0", 0o1777, 0)];
 /// Where there are more, all go.
 const MOUNT_POINTS_MAX: usize = 8;
+/// The mode that the maker of mount points gave them.
+const MOUNT_POINT_MODE: u32 = 0o755;
 /// A directory that once held so many entries that it takes more bytes itself is slow for ever.
 const DIRECTORY_BYTES_MAX: u64 = 64 << 10;
 
@@ -159,32 +158,28 @@ fn empty_entry(entry: &DirEntry, own: &Metadata) -> io::Result<()> {
     if name == NAME {
         return Ok(());
     }
-    let kept = KEPT.iter().find(|(kept, _)| name == *kept);
+    let kept = KEPT.iter().find(|(kept, ..)| name == *kept);
     match kept {
-        Some((_, mode)) if is_as_made(&path, *mode, own)? && is_empty(&path, name == WORKSPACE, own)? => Ok(()),
+        Some((_, mode, mount_points)) if is_blank(&path, *mode, *mount_points, own)? => Ok(()),
         None if name.to_string_lossy().ends_with(SOCKET_SUFFIX) => fs::remove_file(path),
         _ if entry.file_type()?.is_dir() => remove_tree(&path),
         _ => fs::remove_file(path),
     }
 }
 
-/// Whether a directory is as it was made, whatever is in it.
-fn is_as_made(path: &Path, mode: u32, own: &Metadata) -> io::Result<bool> {
+/// Whether a directory is as it was made, with at most so many mount points in it and nothing else.
+fn is_blank(path: &Path, mode: u32, mount_points: usize, own: &Metadata) -> io::Result<bool> {
     let found = fs::symlink_metadata(path)?;
     let is_ours = (found.uid(), found.gid()) == (own.uid(), own.gid());
     if !found.is_dir() || !is_ours || found.mode() & 0o7777 != mode || found.len() > DIRECTORY_BYTES_MAX {
         return Ok(false);
     }
     // Access lists are such attributes too. Any name would be too long for one byte.
-    Ok(matches!(rustix::fs::llistxattr(path, &mut [0_u8; 1]), Ok(0)))
-}
-
-/// Whether nothing is in a directory, except perhaps mount points.
-fn is_empty(path: &Path, may_have_mount_points: bool, own: &Metadata) -> io::Result<bool> {
-    let most = if may_have_mount_points { MOUNT_POINTS_MAX } else { 0 };
+    if !matches!(rustix::fs::llistxattr(path, &mut [0_u8; 1]), Ok(0)) {
+        return Ok(false);
+    }
     for (index, entry) in fs::read_dir(path)?.enumerate() {
-        let path = entry?.path();
-        if index >= most || !is_as_made(&path, MOUNT_POINT_MODE, own)? || !is_empty(&path, false, own)? {
+        if index >= mount_points || !is_blank(&entry?.path(), MOUNT_POINT_MODE, 0, own)? {
             return Ok(false);
         }
     }

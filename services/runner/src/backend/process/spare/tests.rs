@@ -9,7 +9,7 @@ fn left(state: &Path) -> PathBuf {
     fs::create_dir_all(&path).unwrap();
     fs::write(path.join(NAME), "{}").unwrap();
     fs::write(path.join(format!("abc{SOCKET_SUFFIX}")), "").unwrap();
-    for (name, mode) in KEPT {
+    for (name, mode, _) in KEPT {
         fs::create_dir(path.join(name)).unwrap();
         fs::set_permissions(path.join(name), Permissions::from_mode(mode)).unwrap();
     }
@@ -69,7 +69,7 @@ fn nothing_of_an_attempt_is_seen_by_the_next() {
 
 /// A directory in the workspace, as a supervisor makes mount points.
 fn mount_point(attempt: &Path, name: &str) -> PathBuf {
-    let path = attempt.join(WORKSPACE).join(name);
+    let path = attempt.join("workspace").join(name);
     fs::create_dir(&path).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(MOUNT_POINT_MODE)).unwrap();
     path
@@ -81,7 +81,7 @@ fn mount_points_stay_and_nothing_else_of_the_workspace() {
     let path = left(state.path());
     mount_point(&path, "source");
     let spare = Spare::of(&path, None).unwrap().unwrap();
-    assert_eq!(names(&spare.path.join(WORKSPACE)), ["source"]);
+    assert_eq!(names(&spare.path.join("workspace")), ["source"]);
     spare.give(&path, b"{}").unwrap();
     fs::write(path.join("workspace/source/secret"), "x").unwrap();
     let spare = Spare::of(&path, None).unwrap().unwrap();
