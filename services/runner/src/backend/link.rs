@@ -3,17 +3,23 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 use tidemill_messages::frame;
 use tidemill_messages::sandbox::{Word, socket_in};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::time::{sleep, timeout};
 
 use super::{Error, place};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 8 * 1024;
+/// How long a supervisor may take to greet, or to die.
+const GREETING_LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks at one that closes its socket.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A connected socket.
 pub(super) struct Link {
@@ -59,10 +65,20 @@ impl Link {
         })
     }
 
-    /// Whether nobody listens in `directory`, where somebody did: its supervisor is dead. One that lives is not
-    /// spoken with, but may lose its owner to this question.
+    /// Whether nobody listens in `directory`, where somebody did: its supervisor is dead. One that lives greets who
+    /// connects, and may lose its owner to this question; one that dies is still connected to for a moment.
     pub(super) async fn is_deserted(directory: &Path) -> bool {
-        Self::connect(directory).await.is_none()
+        let question = async {
+            while let Some(mut link) = Self::connect(directory).await {
+                if let Ok(Some(_)) = link.receive().await {
+                    return false;
+                }
+                // Closed without a word: by a death, or by somebody else's question.
+                sleep(LOOK).await;
+            }
+            true
+        };
+        timeout(GREETING_LIMIT, question).await.unwrap_or(false)
     }
 
     /// Sends one message.
