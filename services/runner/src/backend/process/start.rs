@@ -127,7 +127,7 @@ impl Supervisors {
         Ok(free)
     }
 
-    /// The one that came last. Those over [`AGE_LIMIT`] are let go, which ends them.
+    /// The one that played last. Those over [`AGE_LIMIT`] are let go, which ends them.
     fn newest(&self) -> Option<Free> {
         let mut waiting = self.lock();
         waiting.retain(|free| free.supervisor.born.elapsed() < AGE_LIMIT);
@@ -177,7 +177,8 @@ impl Supervisors {
     fn fill(&self) {
         while self.lock().len() < self.count {
             match self.start() {
-                Ok(free) => self.lock().push(free),
+                // Those that have a directory go first.
+                Ok(free) => self.lock().insert(0, free),
                 Err(error) => return tracing::warn!(%error, "Cannot start a supervisor ahead of its attempt."),
             }
         }
