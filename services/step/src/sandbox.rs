@@ -65,9 +65,11 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
         return Ok(ExitCode::FAILURE);
     }
     panic::set_hook(Box::new(|panic| last_words(&panic.to_string())));
+    let mut before = None;
     for number in 0..ATTEMPTS {
-        match play_one(wire, identity, &supervisor, &place, number) {
-            Ok(Left::Free(again)) => wire = again,
+        let ahead = before.and_then(|listener: Listener| listener.ahead(&supervisor, number));
+        match play_one(wire, identity, &supervisor, &place, ahead) {
+            Ok(Left::Free(again, listener)) => (wire, before) = (again, Some(listener)),
             Ok(Left::Over(code)) => return Ok(code),
             Err(error) => {
                 last_words(&error.chain());
@@ -78,21 +80,16 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Plays attempt `number` of this supervisor, if it comes.
+/// Plays one attempt, if it comes; `ahead` is the socket that waits for it.
 fn play_one(
     mut wire: Wire,
     identity: Identity,
     supervisor: &ProcessIdentity,
     place: &Path,
-    number: usize,
+    ahead: Option<Listener>,
 ) -> Result<Left, Error> {
-    // The socket and the first container's process are made before it is known what for: then an attempt that
-    // comes later does not wait for them.
-    let ahead = if number > 0 {
-        Listener::ahead(supervisor, number).ok()
-    } else {
-        None
-    };
+    // The first container's process is made before it is known what for: then an attempt that comes later does not wait
+    // for it.
     let first = Memory::make(place).and_then(|memory| {
         let first = Starting::start(false, &memory, Some(0))?;
         Ok((first, memory))
@@ -116,8 +113,8 @@ fn play_one(
 
 /// What becomes of a supervisor after an attempt.
 enum Left {
-    /// It is free for another; its runner still listens.
-    Free(Wire),
+    /// It is free for another; its runner still listens. Its socket is kept.
+    Free(Wire, Listener),
     /// It ends.
     Over(ExitCode),
 }

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod between;
 mod containment;
 mod decisions;
 mod forks;

@@ -248,8 +248,10 @@ impl Attempt {
         self.mounts = None;
         self.end_all(&[])?;
         self.layout.memory().clear()?;
-        let again = link.into_wire()?;
-        Ok(again.map_or(Left::Over(ExitCode::SUCCESS), Left::Free))
+        Ok(match link.into_parts()? {
+            Some((wire, listener)) => Left::Free(wire, listener),
+            None => Left::Over(ExitCode::SUCCESS),
+        })
     }
 
     fn greeting(&self) -> Word {

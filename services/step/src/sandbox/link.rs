@@ -129,8 +129,8 @@ impl Link {
         }
     }
 
-    /// The owner's socket for the next attempt; `None` if the owner is gone or behind.
-    pub(super) fn into_wire(self) -> Result<Option<Wire>, Error> {
+    /// The owner's socket for the next attempt, and the listener; `None` if the owner is gone or behind.
+    pub(super) fn into_parts(self) -> Result<Option<(Wire, Listener)>, Error> {
         let Some(owner) = self.owner.filter(|owner| owner.unsent.is_empty()) else {
             return Ok(None);
         };
@@ -138,7 +138,7 @@ impl Link {
             .stream
             .set_nonblocking(false)
             .doing(|| "make the socket blocking")?;
-        Ok(Some(Wire::from_parts(owner.stream, owner.reader)))
+        Ok(Some((Wire::from_parts(owner.stream, owner.reader), self.listener)))
     }
 
     fn lose(&mut self, now: Instant) {

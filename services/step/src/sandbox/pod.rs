@@ -45,7 +45,7 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
     match Attempt::prepare_in_container(*sandbox, listener) {
         Ok((attempt, listener)) => match attempt.play(wire, listener)? {
             Left::Over(code) => Ok(code),
-            Left::Free(_) => Ok(ExitCode::SUCCESS),
+            Left::Free(..) => Ok(ExitCode::SUCCESS),
         },
         Err(error) => {
             wire.send(&refused(&error))?;

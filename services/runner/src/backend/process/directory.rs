@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use tidemill_messages::AttemptKey;
-use tidemill_messages::sandbox::{LAST_WORDS, NAME, Name, ProcessIdentity};
+use tidemill_messages::sandbox::{LAST_WORDS, NAME, Name, ProcessIdentity, SOCKET_SUFFIX};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -97,13 +97,18 @@ impl Directory {
         )
     }
 
-    /// Whether a step may have started of an attempt whose supervisor is gone: its socket is there, or the machine was
-    /// started anew since, which may have lost it.
+    /// Whether a step may have started of an attempt whose supervisor is gone: a socket is there, which may have its next
+    /// attempt's name already, or the machine was started anew since, which may have lost it.
     pub(super) fn has_started(&self) -> bool {
-        self.name().is_some_and(|name| {
-            let is_left = fs::symlink_metadata(self.path.join(name.socket(&self.path))).is_ok();
-            is_left || name.supervisor.boot_id != boot_id()
-        })
+        self.name()
+            .is_some_and(|name| self.has_socket() || name.supervisor.boot_id != boot_id())
+    }
+
+    fn has_socket(&self) -> bool {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        entries
+            .map(|entry| entry.file_name())
+            .any(|name| name.to_string_lossy().ends_with(SOCKET_SUFFIX))
     }
 
     /// The supervisor of the attempt, and its socket.
