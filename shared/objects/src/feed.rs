@@ -87,7 +87,8 @@ impl Feed {
     /// Builds an index from the headers of all there is.
     async fn fill(&self) -> Result<Index, Error> {
         let bus = &self.inner.bus;
-        let mut index = Index::new(self.inner.options.ring_changes);
+        // What is found is no change: a ring of it would only be forgotten.
+        let mut index = Index::new(0);
         let last = bus.last_sequence(OBJECTS).await?;
         let mut reader = bus.reader(OBJECTS, ALL, 0, true).await?;
         loop {
@@ -102,7 +103,7 @@ impl Feed {
             }
             if index.applied() >= newest {
                 index.raise(last);
-                index.start_ring();
+                index.start_ring(self.inner.options.ring_changes);
                 return Ok(index);
             }
         }

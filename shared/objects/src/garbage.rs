@@ -18,6 +18,8 @@ use crate::{DeleteOptions, Error, Key, Objects, Propagation};
 
 /// How long to wait before a full pass that makes up for a failure.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Objects looked at at once: so long the index is locked, and so many of their keys are held.
+const PAGE: usize = 512;
 
 /// Collects for ever.
 pub(crate) async fn run(objects: &Objects) {
@@ -35,13 +37,9 @@ impl Collector<'_> {
     /// A full pass, then every change; ends when a change failed or was missed.
     async fn turn(&self) -> Result<(), Error> {
         self.0.ready().await?;
-        let (mut cursor, suspects) = {
-            let index = self.0.inner.index();
-            (index.applied(), index.suspects())
-        };
-        for key in suspects {
-            self.examine(&key).await?;
-        }
+        // Whatever changes during the pass is a change after this.
+        let mut cursor = self.0.inner.index().applied();
+        self.examine_all().await?;
         let mut applied = self.0.inner.applied.subscribe();
         loop {
             if applied.wait_for(|&applied| applied > cursor).await.is_err() {
@@ -58,10 +56,25 @@ impl Collector<'_> {
         }
     }
 
+    /// Looks at every object that may be garbage.
+    async fn examine_all(&self) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let part = self.0.inner.index().suspects(after.as_ref(), PAGE);
+            for key in &part.keys {
+                self.examine(key).await?;
+            }
+            after = part.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Does what follows from one change.
     async fn follow(&self, past: &Past) -> Result<(), Error> {
         if let Some(uid) = past.deleted {
-            let dependents = self.0.inner.index().dependents(uid);
+            let dependents = self.0.inner.index().dependents(&past.key, uid);
             for link in dependents {
                 self.check_owners(&link.key).await?;
             }
@@ -112,8 +125,8 @@ impl Collector<'_> {
         let uid = object.metadata.uid.unwrap_or_default();
         for finalizer in object.metadata.finalizers.iter().flatten() {
             let done = match finalizer.as_str() {
-                ORPHAN_FINALIZER => self.orphan(&uid).await?,
-                FOREGROUND_FINALIZER => self.delete_dependents(&uid).await?,
+                ORPHAN_FINALIZER => self.orphan(key, &uid).await?,
+                FOREGROUND_FINALIZER => self.delete_dependents(key, &uid).await?,
                 NAMESPACE_FINALIZER if key.resource == "namespaces" => self.delete_content(&key.name).await?,
                 _ => false,
             };

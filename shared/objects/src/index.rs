@@ -1,19 +1,27 @@
 //! What is known about every object without its body: key, sequence, UID, labels, owners,
 //! generation, deletion; and the last changes.
 //!
-//! Compact, since it holds every stored run: names once, labels as interned symbols.
+//! Compact, since it holds every stored run: about 200 bytes for one with a task. An object is an entry of a slab, owners
+//! and dependents are links between entries, the order by name has no names of its own, and labels that runs of a
+//! pipeline have in common are one set.
 
 mod changes;
 mod entry;
+mod family;
+mod kind;
+mod labels;
+mod order;
+mod others;
 mod owned;
 mod page;
-mod symbols;
+mod pool;
+mod slab;
+mod state;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tidemill_resources::Kind;
 use uuid::Uuid;
 
 pub(crate) use changes::{Past, Step, StepKind};
@@ -23,19 +31,25 @@ pub(crate) use page::Row;
 use crate::Key;
 use crate::head::Head;
 use changes::Change;
-use entry::{Entry, Owner, State};
-use symbols::Symbols;
-
-/// Position of a kind in [`Kind::all`].
-type KindId = u16;
-type Names = BTreeMap<Box<str>, Entry>;
+use entry::Entry;
+use family::Identity;
+use kind::KindId;
+use labels::{Bearer, Labels};
+use order::{Order, Place};
+use others::Others;
+use pool::Pool;
+use slab::{Id, Slab};
 
 /// The index and the ring of changes.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    symbols: Symbols,
-    kinds: BTreeMap<KindId, BTreeMap<Arc<str>, Names>>,
-    dependents: HashMap<Uuid, Vec<Dependent>>,
+    entries: Slab<Entry>,
+    namespaces: Pool<str>,
+    labels: Labels,
+    kinds: BTreeMap<KindId, BTreeMap<Arc<str>, Order>>,
+    /// The entries that are placeholders.
+    absent: BTreeSet<(Uuid, Id)>,
+    others: Others,
     tombstones: BTreeMap<u64, Tombstone>,
     ring: VecDeque<Change>,
     ring_limit: usize,
@@ -44,13 +58,6 @@ pub(crate) struct Index {
     applied: u64,
     /// The last change of each kind.
     changed: BTreeMap<KindId, u64>,
-}
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Dependent {
-    kind: KindId,
-    namespace: Arc<str>,
-    name: Box<str>,
 }
 
 #[derive(Debug)]
@@ -77,32 +84,37 @@ impl Index {
         self.applied = self.applied.max(sequence);
     }
 
-    /// Forgets the changes: they were no changes but the state that was found.
-    pub(crate) fn start_ring(&mut self) {
-        while let Some(change) = self.ring.pop_front() {
-            change.release(&mut self.symbols);
-        }
+    /// Keeps the changes from now on, at most `limit`: what came before was no change but the state that was found.
+    pub(crate) fn start_ring(&mut self, limit: usize) {
+        self.ring_limit = 0;
+        self.trim_ring();
+        self.ring_limit = limit;
         self.floor = self.applied;
     }
 
     /// Takes in one stored message.
     pub(crate) fn apply(&mut self, key: &Key, subject: &str, sequence: u64, head: Head) {
         self.raise(sequence);
-        let Some(kind) = kind_id(&key.group, &key.resource) else {
+        let Some(kind) = KindId::of(&key.group, &key.resource) else {
             return;
         };
         self.changed.insert(kind, sequence);
-        let namespace = self.namespace(kind, &key.namespace);
-        let before = self.remove(kind, &namespace, &key.name);
+        let found = self.find(kind, &key.namespace, &key.name);
+        let before = found.map(|id| self.state(id, None));
         let after = if let Some(at) = head.deleted {
             let subject = subject.to_owned();
             self.tombstones.insert(sequence, Tombstone { subject, at });
+            if let Some(id) = found {
+                self.remove(id, kind, key);
+            }
             None
         } else {
-            Some(self.insert(kind, &namespace, &key.name, sequence, &head))
+            let id = self.put(found, kind, key, sequence, &head);
+            Some(self.state(id, before.as_ref()))
         };
         if before.is_some() || after.is_some() {
-            self.ring.push_back(Change {
+            let (namespace, _) = self.namespaces.take(&key.namespace);
+            self.record(Change {
                 sequence,
                 kind,
                 namespace,
@@ -111,36 +123,23 @@ impl Index {
                 after,
             });
         }
-        while self.ring.len() > self.ring_limit {
-            if let Some(change) = self.ring.pop_front() {
-                self.floor = change.sequence;
-                change.release(&mut self.symbols);
-            }
-        }
     }
 
     /// What is known about one object.
     pub(crate) fn get(&self, key: &Key) -> Option<Known> {
-        let kind = kind_id(&key.group, &key.resource)?;
-        let entry = self
-            .kinds
-            .get(&kind)?
-            .get(key.namespace.as_str())?
-            .get(key.name.as_str())?;
-        Some(entry.known())
+        self.lookup(key).map(|id| self.entries[id].known())
     }
 
     /// The names of the objects of a kind in a namespace, in order.
     pub(crate) fn names(&self, group: &str, resource: &str, namespace: &str) -> Vec<String> {
-        let names = kind_id(group, resource)
-            .and_then(|kind| self.kinds.get(&kind)?.get(namespace))
-            .map(|names| names.keys().map(ToString::to_string).collect());
-        names.unwrap_or_default()
+        let order = KindId::of(group, resource).and_then(|kind| self.kinds.get(&kind)?.get(namespace));
+        let ids = order.into_iter().flat_map(|order| order.ids_from(Place::default()));
+        ids.map(|id| self.entries[id].name.to_string()).collect()
     }
 
     /// The sequence of the last change of a kind; 0 when none was seen.
     pub(crate) fn last_change(&self, group: &str, resource: &str) -> u64 {
-        let changed = kind_id(group, resource).and_then(|kind| self.changed.get(&kind));
+        let changed = KindId::of(group, resource).and_then(|kind| self.changed.get(&kind));
         changed.copied().unwrap_or_default()
     }
 
@@ -158,84 +157,66 @@ impl Index {
 
     /// How many objects there are.
     pub(crate) fn len(&self) -> usize {
-        self.kinds.values().flat_map(BTreeMap::values).map(BTreeMap::len).sum()
+        self.kinds.values().flat_map(BTreeMap::values).map(Order::len).sum()
     }
 
-    fn namespace(&mut self, kind: KindId, namespace: &str) -> Arc<str> {
-        if let Some((known, _)) = self.kinds.get(&kind).and_then(|all| all.get_key_value(namespace)) {
-            return known.clone();
-        }
-        // One text for all kinds of the namespace.
-        let known = self.kinds.values().find_map(|all| all.get_key_value(namespace));
-        known.map_or_else(|| namespace.into(), |(known, _)| known.clone())
+    fn lookup(&self, key: &Key) -> Option<Id> {
+        self.find(KindId::of(&key.group, &key.resource)?, &key.namespace, &key.name)
     }
 
-    fn insert(&mut self, kind: KindId, namespace: &Arc<str>, name: &str, sequence: u64, head: &Head) -> State {
-        let entry = Entry::new(sequence, head, self.symbols.labels(&head.labels));
-        for owner in entry.owners() {
-            let dependents = self.dependents.entry(owner.uid).or_default();
-            let dependent = Dependent {
-                kind,
-                namespace: namespace.clone(),
-                name: name.into(),
-            };
-            if let Err(place) = dependents.binary_search(&dependent) {
-                dependents.insert(place, dependent);
+    fn find(&self, kind: KindId, namespace: &str, name: &str) -> Option<Id> {
+        let order = self.kinds.get(&kind)?.get(namespace)?;
+        order.find(&self.entries, name)
+    }
+
+    /// Sets what is known about an object; `found` is what has its key now.
+    fn put(&mut self, found: Option<Id>, kind: KindId, key: &Key, sequence: u64, head: &Head) -> Id {
+        let id = match found {
+            Some(id) if self.entries[id].uid == head.uid => id,
+            found => {
+                if let Some(other) = found {
+                    self.remove(other, kind, key);
+                }
+                self.add(kind, key, head.uid)
+            }
+        };
+        self.entries[id].set(sequence, head);
+        self.set_owners(id, &key.namespace, &head.owners);
+        let owner = head.owners.first().map(|owner| (&*owner.name, owner.uid));
+        let bearer = Bearer { name: &key.name, owner };
+        let labels = self.labels.take(&head.labels, bearer);
+        let before = std::mem::replace(&mut self.entries[id].labels, labels);
+        self.labels.release(before);
+        id
+    }
+
+    fn add(&mut self, kind: KindId, key: &Key, uid: Uuid) -> Id {
+        let id = self.admit(Identity {
+            kind: Some(kind),
+            namespace: &key.namespace,
+            name: &key.name,
+            uid,
+        });
+        let namespace = self.namespaces.get(self.entries[id].namespace).clone();
+        let order = self.kinds.entry(kind).or_default().entry(namespace).or_default();
+        order.insert(&self.entries, id);
+        id
+    }
+
+    fn remove(&mut self, id: Id, kind: KindId, key: &Key) {
+        if let Some(namespaces) = self.kinds.get_mut(&kind)
+            && let Some(order) = namespaces.get_mut(&*key.namespace)
+        {
+            order.remove(&self.entries, &key.name);
+            if order.is_empty() {
+                namespaces.remove(&*key.namespace);
             }
         }
-        let state = State {
-            sequence,
-            uid: head.uid,
-            labels: self.symbols.share(entry.labels()),
-            owners: Box::default(),
-        };
-        let names = self
-            .kinds
-            .entry(kind)
-            .or_default()
-            .entry(namespace.clone())
-            .or_default();
-        names.insert(name.into(), entry);
-        state
+        self.set_owners(id, &key.namespace, &[]);
+        self.labels.release(self.entries[id].labels.take());
+        self.entries[id].clear();
+        self.retire(id);
     }
-
-    fn remove(&mut self, kind: KindId, namespace: &Arc<str>, name: &str) -> Option<State> {
-        let namespaces = self.kinds.get_mut(&kind)?;
-        let names = namespaces.get_mut(namespace)?;
-        let entry = names.remove(name)?;
-        if names.is_empty() {
-            namespaces.remove(namespace);
-        }
-        for owner in entry.owners() {
-            self.unlink(owner, kind, namespace, name);
-        }
-        Some(entry.into_state())
-    }
-
-    fn unlink(&mut self, owner: &Owner, kind: KindId, namespace: &Arc<str>, name: &str) {
-        let Some(dependents) = self.dependents.get_mut(&owner.uid) else {
-            return;
-        };
-        let known = dependents
-            .binary_search_by(|known| (known.kind, &*known.namespace, &*known.name).cmp(&(kind, &**namespace, name)));
-        if let Ok(place) = known {
-            dependents.remove(place);
-        }
-        if dependents.is_empty() {
-            self.dependents.remove(&owner.uid);
-        }
-    }
-}
-
-fn kind_id(group: &str, resource: &str) -> Option<KindId> {
-    let position = Kind::all()
-        .iter()
-        .position(|kind| kind.group == group && kind.plural == resource)?;
-    KindId::try_from(position).ok()
-}
-
-fn key(kind: KindId, namespace: &str, name: &str) -> Key {
-    Key::new(&Kind::all()[usize::from(kind)], namespace, name)
 }
 
 #[cfg(test)]

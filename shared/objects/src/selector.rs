@@ -50,7 +50,12 @@ impl Scope {
     }
 
     /// Whether an object matches as far as the index can tell (all but fields of the body).
-    pub(crate) fn matches<'a>(&self, namespace: &str, name: &str, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+    pub(crate) fn matches<T: AsRef<str>>(
+        &self,
+        namespace: &str,
+        name: &str,
+        label: impl Fn(&str) -> Option<T>,
+    ) -> bool {
         self.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
             && self.fields.matches_key(namespace, name)
             && self.labels.matches(label)

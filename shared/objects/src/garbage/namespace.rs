@@ -1,6 +1,6 @@
 //! Namespaces that are being deleted, and what is in them.
 
-use super::Collector;
+use super::{Collector, PAGE};
 use crate::namespaces::namespace_key;
 use crate::{Error, Key, Propagation};
 
@@ -9,15 +9,21 @@ impl Collector<'_> {
     pub(super) async fn delete_content(&self, namespace: &str) -> Result<bool, Error> {
         // What was created before the mark and is not in the index yet must be seen too.
         self.0.inner.reach_leader().await?;
-        let content = self.0.inner.index().content(namespace);
-        for key in &content {
-            let known = self.0.inner.index().get(key);
-            if let Some(known) = known.filter(|known| !known.deleting) {
-                self.remove(key, &known.uid.to_string(), Propagation::Background)
-                    .await?;
+        let mut after = None;
+        loop {
+            let part = self.0.inner.index().content(namespace, after.as_ref(), PAGE);
+            for key in &part.keys {
+                let known = self.0.inner.index().get(key);
+                if let Some(known) = known.filter(|known| !known.deleting) {
+                    self.remove(key, &known.uid.to_string(), Propagation::Background)
+                        .await?;
+                }
+            }
+            after = part.next;
+            if after.is_none() {
+                return Ok(self.0.inner.index().is_empty(namespace));
             }
         }
-        Ok(self.0.inner.index().is_empty(namespace))
     }
 
     /// Lets a namespace go when the last of its content has gone.

@@ -33,12 +33,12 @@ impl Collector<'_> {
         }
     }
 
-    /// Takes the references of all dependents to `owner`.
-    pub(super) async fn orphan(&self, owner: &str) -> Result<bool, Error> {
+    /// Takes the references of all dependents to `owner`, a UID.
+    pub(super) async fn orphan(&self, key: &Key, owner: &str) -> Result<bool, Error> {
         let Ok(uid) = owner.parse::<Uuid>() else {
             return Ok(true);
         };
-        let dependents = self.0.inner.index().dependents(uid);
+        let dependents = self.0.inner.index().dependents(key, uid);
         for link in dependents {
             let known = self.0.inner.index().get(&link.key);
             if let Some(known) = known {
@@ -49,19 +49,19 @@ impl Collector<'_> {
         Ok(true)
     }
 
-    /// Deletes the dependents of `owner`; true when none is left for which it has to wait.
-    pub(super) async fn delete_dependents(&self, owner: &str) -> Result<bool, Error> {
+    /// Deletes the dependents of `owner`, a UID; true when none is left for which it has to wait.
+    pub(super) async fn delete_dependents(&self, key: &Key, owner: &str) -> Result<bool, Error> {
         let Ok(uid) = owner.parse::<Uuid>() else {
             return Ok(true);
         };
-        let dependents = self.0.inner.index().dependents(uid);
+        let dependents = self.0.inner.index().dependents(key, uid);
         for link in dependents.iter().filter(|link| !link.deleting) {
             let (known, has_dependents) = {
                 let index = self.0.inner.index();
                 let known = index.get(&link.key);
                 (
                     known,
-                    known.is_some_and(|known| !index.dependents(known.uid).is_empty()),
+                    known.is_some_and(|known| index.has_dependents(&link.key, known.uid)),
                 )
             };
             let propagation = if has_dependents {
@@ -73,7 +73,8 @@ impl Collector<'_> {
                 self.remove(&link.key, &known.uid.to_string(), propagation).await?;
             }
         }
-        Ok(!self.0.inner.index().dependents(uid).iter().any(|link| link.blocks))
+        let left = self.0.inner.index().dependents(key, uid);
+        Ok(!left.iter().any(|link| link.blocks))
     }
 
     /// Whether an owner does not exist. What the index has is there; what it has not is asked of

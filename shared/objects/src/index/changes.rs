@@ -1,21 +1,25 @@
 //! The ring of changes, as a watch reads it.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 
-use super::entry::State;
-use super::symbols::Symbols;
-use super::{Index, KindId, key, kind_id};
+use super::Index;
+use super::entry::Owner;
+use super::kind::KindId;
+use super::slab::Id;
+use super::state::State;
 use crate::head::OwnerHead;
 use crate::{Key, Scope};
+
+/// Changes for which there is room at first.
+const RING_START: usize = 64;
 
 /// One change of one object.
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) sequence: u64,
     pub(super) kind: KindId,
-    pub(super) namespace: Arc<str>,
+    /// In the pool of namespaces.
+    pub(super) namespace: Id,
     pub(super) name: Box<str>,
     pub(super) before: Option<State>,
     pub(super) after: Option<State>,
@@ -56,18 +60,41 @@ pub(crate) struct Past {
 }
 
 impl Change {
-    pub(super) fn release(self, symbols: &mut Symbols) {
-        for state in [self.before, self.after].into_iter().flatten() {
-            symbols.release(&state.labels);
-        }
-    }
-
     fn replaced(&self) -> bool {
         matches!((&self.before, &self.after), (Some(before), Some(after)) if before.uid != after.uid)
     }
 }
 
 impl Index {
+    /// Adds a change to the ring; the oldest one goes when it is full.
+    pub(super) fn record(&mut self, change: Change) {
+        let len = self.ring.len();
+        if len == self.ring.capacity() {
+            // Not more than the limit: all room of a ring is written in the end.
+            let more = len.max(RING_START).min(self.ring_limit.saturating_sub(len) + 1);
+            self.ring.reserve_exact(more);
+        }
+        self.ring.push_back(change);
+        self.trim_ring();
+    }
+
+    /// Forgets the oldest changes down to the limit.
+    pub(super) fn trim_ring(&mut self) {
+        while self.ring.len() > self.ring_limit {
+            if let Some(change) = self.ring.pop_front() {
+                self.floor = change.sequence;
+                self.release(change);
+            }
+        }
+    }
+
+    fn release(&mut self, change: Change) {
+        self.namespaces.release(change.namespace);
+        for state in [change.before, change.after].into_iter().flatten() {
+            self.labels.release(state.labels);
+        }
+    }
+
     /// Whether a watch may start after `version`.
     pub(crate) fn remembers(&self, version: u64) -> bool {
         version >= self.floor
@@ -84,7 +111,7 @@ impl Index {
         if !self.remembers(cursor) {
             return None;
         }
-        let kind = kind_id(&scope.group, &scope.resource);
+        let kind = KindId::of(&scope.group, &scope.resource);
         let mut steps = Vec::new();
         for change in self.changes_after(cursor) {
             if Some(change.kind) == kind {
@@ -108,14 +135,18 @@ impl Index {
                 .as_ref()
                 .filter(|_| change.after.is_none() || change.replaced());
             Past {
-                key: key(change.kind, &change.namespace, &change.name),
+                key: self.key_of(change),
                 deleted: gone.map(|state| state.uid),
                 owners: gone
-                    .map(|state| state.owners.iter().map(super::Owner::head).collect())
+                    .map(|state| state.owners.iter().map(Owner::head).collect())
                     .unwrap_or_default(),
             }
         });
         Some((past.collect(), self.applied.max(cursor)))
+    }
+
+    fn key_of(&self, change: &Change) -> Key {
+        change.kind.key(self.namespaces.get(change.namespace), &change.name)
     }
 
     fn changes_after(&self, cursor: u64) -> impl Iterator<Item = &Change> {
@@ -124,9 +155,11 @@ impl Index {
     }
 
     fn push_steps(&self, scope: &Scope, change: &Change, steps: &mut Vec<Step>) {
+        let namespace = self.namespaces.get(change.namespace);
         let matches = |state: &State| {
-            scope.matches(&change.namespace, &change.name, |label| {
-                self.symbols.get(&state.labels, label)
+            let bearer = state.bearer(&change.name);
+            scope.matches(namespace, &change.name, |label| {
+                self.labels.get(state.labels, bearer, label)
             })
         };
         let before = change.before.as_ref().filter(|state| matches(state));
@@ -134,7 +167,7 @@ impl Index {
         let mut push = |kind, state: &State, version, body| {
             steps.push(Step {
                 kind,
-                key: key(change.kind, &change.namespace, &change.name),
+                key: self.key_of(change),
                 uid: state.uid,
                 version,
                 body,

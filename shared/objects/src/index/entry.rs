@@ -1,42 +1,47 @@
 //! One object in the index.
 
-use tidemill_resources::Kind;
 use uuid::Uuid;
 
-use super::symbols::Labels;
-use super::{KindId, kind_id};
+use super::kind::KindId;
+use super::labels::LabelSet;
+use super::slab::Id;
 use crate::Key;
 use crate::head::{Head, OwnerHead};
 
-/// What is kept of one object; 64 bytes, its labels and its owners.
+/// What is kept of one object, in 72 bytes and its name; or of an owner that is named but not there: a placeholder.
+///
+/// Kind, namespace, name and UID of an entry never change, so that others can refer to it.
 #[derive(Debug)]
 pub(super) struct Entry {
-    uid: Uuid,
-    sequence: u64,
+    pub(super) uid: Uuid,
+    /// 0: a placeholder. Then it has nothing but its kind, namespace, name, UID and dependents.
+    pub(super) sequence: u64,
+    pub(super) name: Box<str>,
     generation: u32,
-    deleting: bool,
-    labels: Labels,
-    owners: Box<[Owner]>,
+    /// In the pool of namespaces.
+    pub(super) namespace: Id,
+    pub(super) labels: Option<LabelSet>,
+    /// The first owner.
+    pub(super) owner: Option<Id>,
+    /// One of those whose first owner it is; the others are its siblings.
+    pub(super) dependent: Option<Id>,
+    pub(super) next_sibling: Option<Id>,
+    pub(super) previous_sibling: Option<Id>,
+    /// `None`: of a kind that is not served here; only of a placeholder.
+    pub(super) kind: Option<KindId>,
+    pub(super) deleting: bool,
+    /// The first owner waits for it when deleted in the foreground.
+    pub(super) blocks: bool,
 }
 
-/// One owner of an object.
-#[derive(Debug)]
+/// One owner of an object, as it names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     pub(super) uid: Uuid,
-    name: Box<str>,
+    pub(super) name: Box<str>,
     /// `None`: of a kind that is not served here.
-    kind: Option<KindId>,
-    blocks: bool,
-}
-
-/// An object as it was at one sequence, in the ring.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) sequence: u64,
-    pub(super) uid: Uuid,
-    pub(super) labels: Labels,
-    /// Only of a state that has passed.
-    pub(super) owners: Box<[Owner]>,
+    pub(super) kind: Option<KindId>,
+    pub(super) blocks: bool,
 }
 
 /// What the index knows about an object.
@@ -62,15 +67,38 @@ pub(crate) struct Link {
 }
 
 impl Entry {
-    pub(super) fn new(sequence: u64, head: &Head, labels: Labels) -> Self {
+    pub(super) fn placeholder(kind: Option<KindId>, namespace: Id, name: &str, uid: Uuid) -> Self {
         Self {
-            uid: head.uid,
-            sequence,
-            generation: u32::try_from(head.generation).unwrap_or(u32::MAX),
-            deleting: head.deleting,
-            labels,
-            owners: head.owners.iter().map(Owner::new).collect(),
+            uid,
+            sequence: 0,
+            name: name.into(),
+            generation: 0,
+            namespace,
+            labels: None,
+            owner: None,
+            dependent: None,
+            next_sibling: None,
+            previous_sibling: None,
+            kind,
+            deleting: false,
+            blocks: false,
         }
+    }
+
+    pub(super) fn is_placeholder(&self) -> bool {
+        self.sequence == 0
+    }
+
+    /// The state of the object; its labels and owners are other entries' matter too.
+    pub(super) fn set(&mut self, sequence: u64, head: &Head) {
+        self.sequence = sequence;
+        self.generation = u32::try_from(head.generation).unwrap_or(u32::MAX);
+        self.deleting = head.deleting;
+    }
+
+    /// What is left when the object has passed and its labels and owners are let go.
+    pub(super) fn clear(&mut self) {
+        self.set(0, &Head::default());
     }
 
     pub(super) fn known(&self) -> Known {
@@ -81,53 +109,20 @@ impl Entry {
             deleting: self.deleting,
         }
     }
-
-    pub(super) fn labels(&self) -> &Labels {
-        &self.labels
-    }
-
-    pub(super) fn owners(&self) -> &[Owner] {
-        &self.owners
-    }
-
-    pub(super) fn has_owners(&self) -> bool {
-        !self.owners.is_empty()
-    }
-
-    pub(super) fn owner_heads(&self) -> Vec<OwnerHead> {
-        self.owners.iter().map(Owner::head).collect()
-    }
-
-    pub(super) fn link(&self, key: Key, owner: Uuid) -> Link {
-        Link {
-            key,
-            blocks: self.owners.iter().any(|known| known.uid == owner && known.blocks),
-            deleting: self.deleting,
-        }
-    }
-
-    pub(super) fn into_state(self) -> State {
-        State {
-            sequence: self.sequence,
-            uid: self.uid,
-            labels: self.labels,
-            owners: self.owners,
-        }
-    }
 }
 
 impl Owner {
-    fn new(head: &OwnerHead) -> Self {
+    pub(super) fn new(head: &OwnerHead) -> Self {
         Self {
             uid: head.uid,
             name: head.name.as_str().into(),
-            kind: kind_id(&head.group, &head.resource),
+            kind: KindId::of(&head.group, &head.resource),
             blocks: head.blocks,
         }
     }
 
     pub(super) fn head(&self) -> OwnerHead {
-        let kind = self.kind.map(|id| &Kind::all()[usize::from(id)]);
+        let kind = self.kind.map(KindId::kind);
         OwnerHead {
             group: kind.map_or("", |kind| kind.group).to_owned(),
             resource: kind.map_or("", |kind| kind.plural).to_owned(),
@@ -135,5 +130,16 @@ impl Owner {
             uid: self.uid,
             blocks: self.blocks,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_small() {
+        // There are two for each stored run.
+        assert!(size_of::<Option<Entry>>() <= 72, "{}", size_of::<Option<Entry>>());
     }
 }

@@ -4,7 +4,10 @@ use std::ops::Bound;
 
 use uuid::Uuid;
 
-use super::{Index, Names, kind_id};
+use super::Index;
+use super::kind::KindId;
+use super::order::{Order, Place};
+use super::slab::Id;
 use crate::Scope;
 
 /// One object of a page; its body is still to be read.
@@ -37,59 +40,61 @@ impl Index {
             remaining: None,
             applied: self.applied,
         };
-        let namespaces = kind_id(&scope.group, &scope.resource).and_then(|kind| self.kinds.get(&kind));
+        let namespaces = KindId::of(&scope.group, &scope.resource).and_then(|kind| self.kinds.get(&kind));
         let first = cursor.map_or("", |(namespace, _)| namespace.as_str());
         let mut remaining = 0;
         let from = (Bound::Included(first), Bound::Unbounded);
-        for (namespace, names) in namespaces.into_iter().flat_map(|all| all.range::<str, _>(from)) {
+        for (namespace, order) in namespaces.into_iter().flat_map(|all| all.range::<str, _>(from)) {
             if scope.namespace.as_ref().is_some_and(|wanted| **wanted != **namespace) {
                 continue;
             }
             let after = cursor
                 .filter(|(at, _)| **at == **namespace)
                 .map(|(_, name)| name.as_str());
-            remaining += self.fill(&mut page, scope, namespace, names, after, limit);
+            let from = after.map_or_else(Place::default, |name| order.after(&self.entries, name));
+            remaining += if scope.is_plain() {
+                self.fill(&mut page, namespace, order, from, limit)
+            } else {
+                self.select(&mut page, scope, (namespace, order, from), limit)
+            };
         }
         page.more = remaining > 0;
         page.remaining = (scope.is_plain() && page.more).then_some(remaining);
         page
     }
 
-    /// Adds what of `names` fits; tells how many did not (for a scope with selectors: 0 or 1).
-    fn fill(
-        &self,
-        page: &mut Page,
-        scope: &Scope,
-        namespace: &str,
-        names: &Names,
-        after: Option<&str>,
-        limit: usize,
-    ) -> usize {
-        if scope.is_plain() && page.rows.len() >= limit {
-            return names.len();
-        }
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut left = 0;
-        for (name, entry) in names.range::<str, _>((from, Bound::Unbounded)) {
-            let matches = scope.matches(namespace, name, |label| self.symbols.get(entry.labels(), label));
-            if !matches {
+    /// Adds what fits of a namespace; tells how many did not.
+    fn fill(&self, page: &mut Page, namespace: &str, order: &Order, from: Place<'_>, limit: usize) -> usize {
+        let room = limit.saturating_sub(page.rows.len());
+        let rows = order.ids_from(from).take(room).map(|id| self.row(namespace, id));
+        page.rows.extend(rows);
+        order.count_from(from).saturating_sub(room)
+    }
+
+    /// Adds what the scope selects and fits; tells whether one did not: 0 or 1.
+    fn select(&self, page: &mut Page, scope: &Scope, part: (&str, &Order, Place<'_>), limit: usize) -> usize {
+        let (namespace, order, from) = part;
+        for id in order.ids_from(from) {
+            let (labels, bearer) = (self.entries[id].labels, self.bearer(id));
+            let label = |name: &str| self.labels.get(labels, bearer, name);
+            if !scope.matches(namespace, bearer.name, label) {
                 continue;
             }
             if page.rows.len() >= limit {
-                left += 1;
-                if !scope.is_plain() {
-                    break;
-                }
-                continue;
+                return 1;
             }
-            let known = entry.known();
-            page.rows.push(Row {
-                namespace: namespace.to_owned(),
-                name: name.to_string(),
-                sequence: known.sequence,
-                uid: known.uid,
-            });
+            page.rows.push(self.row(namespace, id));
         }
-        left
+        0
+    }
+
+    fn row(&self, namespace: &str, id: Id) -> Row {
+        let entry = &self.entries[id];
+        Row {
+            namespace: namespace.to_owned(),
+            name: entry.name.to_string(),
+            sequence: entry.sequence,
+            uid: entry.uid,
+        }
     }
 }

@@ -41,10 +41,11 @@ impl LabelSelector {
     }
 
     /// Whether an object with these labels is selected.
-    pub fn matches<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+    pub fn matches<T: AsRef<str>>(&self, label: impl Fn(&str) -> Option<T>) -> bool {
+        let is_one = |value: T, values: &[String]| values.iter().any(|one| one == value.as_ref());
         self.0.iter().all(|requirement| match requirement {
-            Requirement::In(key, values) => label(key).is_some_and(|value| values.iter().any(|one| one == value)),
-            Requirement::NotIn(key, values) => !label(key).is_some_and(|value| values.iter().any(|one| one == value)),
+            Requirement::In(key, values) => label(key).is_some_and(|value| is_one(value, values)),
+            Requirement::NotIn(key, values) => !label(key).is_some_and(|value| is_one(value, values)),
             Requirement::Exists(key) => label(key).is_some(),
             Requirement::Absent(key) => label(key).is_none(),
         })
