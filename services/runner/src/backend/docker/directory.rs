@@ -67,7 +67,7 @@ impl Directory {
     fn create_blocking(&self) -> std::io::Result<()> {
         let attempts = self.path.parent().unwrap_or(Path::new("/"));
         private(attempts, true)?;
-        let making = self.path.with_extension(MAKING);
+        let making = self.making();
         remove_tree(&making)?;
         private(&making, false)?;
         private(&making.join(SOCKET), false)?;
@@ -76,6 +76,11 @@ impl Directory {
         name.sync_all()?;
         fs::rename(&making, &self.path)?;
         File::open(attempts)?.sync_all()
+    }
+
+    /// Where it is made; what a maker that died has left there goes with the attempt.
+    fn making(&self) -> PathBuf {
+        self.path.with_extension(MAKING)
     }
 
     /// Marks that a step may have started.
@@ -154,6 +159,7 @@ impl Directory {
         let action = format!("remove {}", self.path.display());
         self.blocking(action, |own| {
             remove_tree(&own.memory)?;
+            remove_tree(&own.making())?;
             remove_tree(&own.path)
         })
         .await
@@ -170,7 +176,7 @@ impl Directory {
     }
 }
 
-/// The attempts of which something is below `attempts`.
+/// The attempts of which something is below `attempts`, also where it was not made to its end.
 pub(super) async fn keys(attempts: PathBuf) -> Result<Vec<AttemptKey>, Error> {
     let action = format!("list {}", attempts.display());
     let read = spawn_blocking(move || -> std::io::Result<Vec<AttemptKey>> {
@@ -200,5 +206,25 @@ fn remove_tree(path: &Path) -> std::io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_not_made_to_its_end_is_found_and_removed() {
+        let state = tempfile::tempdir().unwrap();
+        let (attempts, memory) = (state.path().join("attempts"), state.path().join("memory"));
+        let key = AttemptKey::new("run", "t1", 0);
+        let directory = Directory::new(&attempts, &memory, &key);
+        directory.create().await.unwrap();
+        // Its maker dies before it has its name.
+        fs::rename(&directory.path, directory.making()).unwrap();
+        assert!(!directory.exists());
+        assert_eq!(keys(attempts.clone()).await.unwrap(), [key]);
+        directory.remove().await.unwrap();
+        assert_eq!(fs::read_dir(&attempts).unwrap().count(), 0);
     }
 }
