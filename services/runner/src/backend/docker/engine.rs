@@ -28,8 +28,8 @@ const START_ERROR: &str = "RunContainerError";
 const LIST_TRIES: u32 = 50;
 /// Between two of these tries.
 const LIST_PAUSE: Duration = Duration::from_millis(100);
-/// Longest wait for the engine to say who it is.
-const GREETING_LIMIT: Duration = Duration::from_secs(5);
+/// Longest wait for the engine to say who it is. Podman takes long beside much writing, and who does not wait has no engine.
+const GREETING_LIMIT: Duration = Duration::from_secs(15);
 
 /// A connection to the engine; cheap to clone.
 #[derive(Clone)]
