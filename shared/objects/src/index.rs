@@ -84,10 +84,9 @@ impl Index {
         self.applied = self.applied.max(sequence);
     }
 
-    /// Keeps the changes from now on, at most `limit`: what came before was no change but the state that was found.
+    /// Keeps the changes from now on, at most `limit`; of an index that kept none: what came before was no change but the
+    /// state that was found.
     pub(crate) fn start_ring(&mut self, limit: usize) {
-        self.ring_limit = 0;
-        self.trim_ring();
         self.ring_limit = limit;
         self.floor = self.applied;
     }
@@ -100,7 +99,8 @@ impl Index {
         };
         self.changed.insert(kind, sequence);
         let found = self.find(kind, &key.namespace, &key.name);
-        let before = found.map(|id| self.state(id, None));
+        let keeps = self.ring_limit > 0;
+        let before = found.filter(|_| keeps).map(|id| self.state(id, None));
         let after = if let Some(at) = head.deleted {
             let subject = subject.to_owned();
             self.tombstones.insert(sequence, Tombstone { subject, at });
@@ -110,7 +110,7 @@ impl Index {
             None
         } else {
             let id = self.put(found, kind, key, sequence, &head);
-            Some(self.state(id, before.as_ref()))
+            keeps.then(|| self.state(id, before.as_ref()))
         };
         if before.is_some() || after.is_some() {
             let (namespace, _) = self.namespaces.take(&key.namespace);
@@ -122,6 +122,9 @@ impl Index {
                 before,
                 after,
             });
+        } else if !keeps {
+            // It is forgotten as it comes.
+            self.floor = sequence;
         }
     }
 

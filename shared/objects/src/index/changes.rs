@@ -75,11 +75,6 @@ impl Index {
             self.ring.reserve_exact(more);
         }
         self.ring.push_back(change);
-        self.trim_ring();
-    }
-
-    /// Forgets the oldest changes down to the limit.
-    pub(super) fn trim_ring(&mut self) {
         while self.ring.len() > self.ring_limit {
             if let Some(change) = self.ring.pop_front() {
                 self.floor = change.sequence;
