@@ -6,17 +6,14 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::kit::{Place, Run, Task};
-use crate::owners::{is_gone, wait_until};
+use crate::owners::{is_gone, supervisor_pid, wait_until};
 use tidemill_runner::backend::Backend;
 
 #[tokio::test]
 async fn what_had_started_has_until_its_directory_is_the_next_ones() {
     let task = Task::script("true").keyed("before");
-    let (place, directory) = played(&task).await;
-    let pid = supervisor(&directory).1;
-    place.backend.close().await;
-    wait_until(|| is_gone(pid)).await;
-    let found = Run::try_adopt(&place.another(), &task).await.map(drop).unwrap_err();
+    let (place, _) = played(&task).await;
+    let found = found_after_death(&place, &task).await;
     assert!(found.starts_with("gone"), "{found}");
 }
 
@@ -24,14 +21,20 @@ async fn what_had_started_has_until_its_directory_is_the_next_ones() {
 async fn what_was_given_a_directory_and_no_more_has_not_started() {
     let task = Task::script("true").keyed("next");
     let (place, directory) = played(&task).await;
-    let (mut name, pid) = supervisor(&directory);
+    let file = directory.join("attempt.json");
+    let mut name: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     name["socket"] = socket(&directory).into();
-    fs::write(directory.join("attempt.json"), name.to_string()).unwrap();
-    place.backend.close().await;
-    wait_until(|| is_gone(pid)).await;
-    let found = Run::try_adopt(&place.another(), &task).await.map(drop).unwrap_err();
-    assert_eq!(found, "not started");
+    fs::write(file, name.to_string()).unwrap();
+    assert_eq!(found_after_death(&place, &task).await, "not started");
     assert_eq!(place.left().await, 0);
+}
+
+/// What the next runner finds, once the first and the supervisor that it leaves are gone.
+async fn found_after_death(place: &Place, task: &Task) -> String {
+    let supervisor = supervisor_pid(place);
+    place.backend.close().await;
+    wait_until(|| is_gone(supervisor)).await;
+    Run::try_adopt(&place.another(), task).await.map(drop).unwrap_err()
 }
 
 /// Plays a task and puts its directory back where it was, as if its runner had not come to take it away: its supervisor
@@ -50,13 +53,6 @@ fn only(path: &Path) -> PathBuf {
     let entries: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(entries.len(), 1, "{entries:?}");
     entries[0].clone()
-}
-
-/// What the directory says of its attempt, and the supervisor's pid.
-fn supervisor(directory: &Path) -> (Value, i64) {
-    let name: Value = serde_json::from_slice(&fs::read(directory.join("attempt.json")).unwrap()).unwrap();
-    let pid = name["supervisor"]["pid"].as_i64().unwrap();
-    (name, pid)
 }
 
 fn socket(directory: &Path) -> String {

@@ -340,7 +340,7 @@ async fn be_another_runner() {
     std::future::pending::<()>().await;
 }
 
-fn supervisor_pid(place: &Place) -> i64 {
+pub(crate) fn supervisor_pid(place: &Place) -> i64 {
     let attempt = std::fs::read_dir(place.path().join("attempts"))
         .unwrap()
         .flatten()

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use tidemill_messages::AttemptKey;
-use tidemill_messages::sandbox::{LAST_WORDS, NAME, Name, ProcessIdentity, SOCKET_SUFFIX};
+use tidemill_messages::sandbox::{LAST_WORDS, NAME, Name, ProcessIdentity};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -105,10 +105,8 @@ impl Directory {
     }
 
     fn has_socket(&self) -> bool {
-        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
-        entries
-            .map(|entry| entry.file_name())
-            .any(|name| name.to_string_lossy().ends_with(SOCKET_SUFFIX))
+        let mut entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        entries.any(|entry| spare::is_socket(&entry.file_name()))
     }
 
     /// The supervisor of the attempt, and its socket.

@@ -5,6 +5,7 @@
 //! attempt that left nothing behind is emptied and goes to the next one on the same supervisor, which has never left it. What
 //! a step could have changed of it (owner, mode, attributes) is looked at; when in doubt it is removed.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, DirEntry, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -161,10 +162,15 @@ fn empty_entry(entry: &DirEntry, own: &Metadata) -> io::Result<()> {
     let kept = KEPT.iter().find(|(kept, ..)| name == *kept);
     match kept {
         Some((_, mode, mount_points)) if is_blank(&path, *mode, *mount_points, own)? => Ok(()),
-        None if name.to_string_lossy().ends_with(SOCKET_SUFFIX) => fs::remove_file(path),
+        None if is_socket(&name) => fs::remove_file(path),
         _ if entry.file_type()?.is_dir() => remove_tree(&path),
         _ => fs::remove_file(path),
     }
+}
+
+/// Whether an entry of an attempt's directory is the socket of a supervisor.
+pub(super) fn is_socket(name: &OsStr) -> bool {
+    name.to_string_lossy().ends_with(SOCKET_SUFFIX)
 }
 
 /// Whether a directory is as it was made, with at most so many mount points in it and nothing else.
