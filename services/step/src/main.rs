@@ -1,12 +1,12 @@
 //! The binary in front of each step.
 //!
-//! In the process backend it is three programs in one file, since namespaces are entered by a fresh, single-threaded process
-//! (`unsafe_code = "forbid"` leaves no fork):
+//! In the process backend it is three programs in one file; namespaces are entered by processes without a second thread:
 //!
 //! - `supervise` leaves the runner's session, makes the namespaces of an attempt and starts
 //! - `sandbox`, PID 1 of the attempt: it holds the order of the steps, the logs, the results and the
 //!   socket to the runner, and everything of the attempt ends with it; for each container it starts
-//! - `contain`, which builds what the container sees, locks it and becomes the user's program.
+//! - `contain`, which builds what the container sees, locks it and becomes the user's program. For the first step of an
+//!   attempt it is a copy of `sandbox` that closes all it knows of it.
 //!
 //! Where each container is one of Kubernetes, it is the container's entrypoint instead: `step` in front of
 //! each step, `sidecar` in front of a sidecar's script, `install` to bring it into a pod.

@@ -33,11 +33,12 @@ use nix::sys::stat::{Mode, umask};
 use tidemill_messages::sandbox::{LAST_WORDS, NAME, Order, ProcessIdentity, Word};
 
 use attempt::Attempt;
+use contained::Split;
 pub(crate) use contained::Starting;
 use listener::Listener;
 pub(crate) use memory::Memory;
 
-use crate::contain::Identity;
+use crate::contain::{Identity, Inside, Template, usually_hidden};
 use crate::error::{Doing, Error, refused};
 use crate::process;
 use crate::wire::Wire;
@@ -59,56 +60,105 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
     // Modes are given with each directory.
     umask(Mode::empty());
     let mut wire = Wire::from_stdin()?;
-    let supervisor = process::identity()?;
-    if let Err(error) = enter() {
+    let process = process::identity()?;
+    if let Err(error) = enter().and_then(|()| memory::enter(&place)) {
         wire.send(&refused(&error))?;
         return Ok(ExitCode::FAILURE);
     }
     panic::set_hook(Box::new(|panic| last_words(&panic.to_string())));
-    let mut before = None;
-    for number in 0..ATTEMPTS {
-        let ahead = before.and_then(|listener: Listener| listener.ahead(&supervisor, number));
-        match play_one(wire, identity, &supervisor, &place, ahead) {
-            Ok(Left::Free(again, listener)) => (wire, before) = (again, Some(listener)),
-            Ok(Left::Over(code)) => return Ok(code),
+    let supervisor = Supervisor {
+        process,
+        identity,
+        place,
+        template: None,
+    };
+    supervisor.play(wire)
+}
+
+/// What stays from attempt to attempt.
+struct Supervisor {
+    /// Who it is to the host.
+    process: ProcessIdentity,
+    identity: Identity,
+    /// Where in memory everything lies that is made for its attempts.
+    place: PathBuf,
+    /// The next first container's root.
+    template: Option<Template>,
+}
+
+impl Supervisor {
+    fn play(mut self, wire: Wire) -> Result<ExitCode, Error> {
+        let (mut wire, mut before) = (wire, None);
+        for number in 0..ATTEMPTS {
+            let ahead = before.and_then(|listener: Listener| listener.ahead(&self.process, number));
+            match self.play_one(wire, ahead) {
+                Ok(Turn::Played(Left::Free(again, listener))) => (wire, before) = (again, Some(listener)),
+                Ok(Turn::Played(Left::Over(code))) => return Ok(code),
+                Ok(Turn::Inside(inside, memory)) => return inside.play(memory.path(), self.template),
+                Err(error) => {
+                    last_words(&error.chain());
+                    return Err(error);
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Plays one attempt, if it comes; `ahead` is the socket that waits for it.
+    fn play_one(&mut self, mut wire: Wire, ahead: Option<Listener>) -> Result<Turn, Error> {
+        // The first container's process is made before it is known what for: then an attempt that comes later does not wait
+        // for it.
+        let first = match self.begin() {
+            Ok((Split::Outside(first), memory)) => Ok((first, memory)),
+            Ok((Split::Inside(inside), memory)) => return Ok(Turn::Inside(inside, memory)),
+            Err(error) => Err(error),
+        };
+        wire.send(&Word::Free {
+            supervisor: self.process.clone(),
+            socket: ahead.as_ref().map(|listener| listener.name().to_owned()),
+        })?;
+        // A runner that ends before it has an attempt leaves nothing to do.
+        let Some(Order::Prepare(sandbox)) = wire.receive()? else {
+            return Ok(Turn::Played(Left::Over(ExitCode::SUCCESS)));
+        };
+        let prepared =
+            first.and_then(|(first, memory)| Attempt::prepare(*sandbox, self.identity, memory, first, ahead));
+        match prepared {
+            Ok((attempt, listener)) => attempt.play(wire, listener).map(Turn::Played),
             Err(error) => {
-                last_words(&error.chain());
-                return Err(error);
+                wire.send(&refused(&error))?;
+                Ok(Turn::Played(Left::Over(ExitCode::FAILURE)))
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+
+    /// The first container's process, and the memory of its attempt.
+    fn begin(&mut self) -> Result<(Split, Memory), Error> {
+        self.renew_template()?;
+        let memory = Memory::make(&self.place)?;
+        Ok((Starting::split(&memory)?, memory))
+    }
+
+    /// Makes the template, unless it is as it was made.
+    fn renew_template(&mut self) -> Result<(), Error> {
+        match self.template.take() {
+            Some(template) if template.is_as_made() => self.template = Some(template),
+            Some(template) => template.clear(&self.place)?,
+            None => {}
+        }
+        if self.template.is_none() {
+            self.template = Some(Template::make(&self.place, &usually_hidden())?);
+        }
+        Ok(())
+    }
 }
 
-/// Plays one attempt, if it comes; `ahead` is the socket that waits for it.
-fn play_one(
-    mut wire: Wire,
-    identity: Identity,
-    supervisor: &ProcessIdentity,
-    place: &Path,
-    ahead: Option<Listener>,
-) -> Result<Left, Error> {
-    // The first container's process is made before it is known what for: then an attempt that comes later does not wait
-    // for it.
-    let first = Memory::make(place).and_then(|memory| {
-        let first = Starting::start(false, &memory, Some(0))?;
-        Ok((first, memory))
-    });
-    wire.send(&Word::Free {
-        supervisor: supervisor.clone(),
-        socket: ahead.as_ref().map(|listener| listener.name().to_owned()),
-    })?;
-    // A runner that ends before it has an attempt leaves nothing to do.
-    let Some(Order::Prepare(sandbox)) = wire.receive()? else {
-        return Ok(Left::Over(ExitCode::SUCCESS));
-    };
-    match first.and_then(|(first, memory)| Attempt::prepare(*sandbox, identity, memory, first, ahead)) {
-        Ok((attempt, listener)) => attempt.play(wire, listener),
-        Err(error) => {
-            wire.send(&refused(&error))?;
-            Ok(Left::Over(ExitCode::FAILURE))
-        }
-    }
+/// What a process has been in the turn of an attempt.
+enum Turn {
+    /// The supervisor.
+    Played(Left),
+    /// The attempt's first container's: the supervisor is the other half.
+    Inside(Inside, Memory),
 }
 
 /// What becomes of a supervisor after an attempt.

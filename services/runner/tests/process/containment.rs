@@ -81,7 +81,7 @@ async fn what_comes_into_being_while_a_supervisor_waits_is_hidden_too() {
     assert!(text.starts_with(".netrc\n.ssh\n"), "{text}");
     assert!(!text.contains("the key") && !text.contains("password"), "{text}");
     // A file that has become a directory, and one more.
-    wait_until(|| next_container_sees(&place, &directory)).await;
+    wait_until(|| next_container_sees(&place, Path::new("/tekton/run/0"))).await;
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
     std::fs::write(file.join("password"), "").unwrap();
@@ -92,13 +92,49 @@ async fn what_comes_into_being_while_a_supervisor_waits_is_hidden_too() {
 
 /// Whether something is mounted over `path` for the process that waits to be a step.
 fn next_container_sees(place: &Place, path: &Path) -> bool {
-    let role = format!("contain\0{}/memory", place.path().display());
+    let memory = format!("{}/memory", place.path().display());
+    let mounted = [Path::new("/tekton/run/0"), path].map(|path| format!("{memory}/root{} ", path.display()));
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes.map(|process| process.path()).any(|process| {
         let command = std::fs::read(process.join("cmdline")).unwrap_or_default();
         let mounts = std::fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
-        String::from_utf8_lossy(&command).contains(&role) && mounts.contains(&format!("{} ", path.display()))
+        String::from_utf8_lossy(&command).contains(&memory) && mounted.iter().all(|path| mounts.contains(path))
     })
+}
+
+#[tokio::test]
+async fn a_root_is_used_again_as_long_as_nothing_is_left_in_it() {
+    let outside = outside();
+    let hidden = outside.path().join(".ssh");
+    std::fs::create_dir(&hidden).unwrap();
+    let place = Place::with(Settings {
+        warm: 0,
+        ..hiding(&[&hidden])
+    });
+    let hidden = hidden.display();
+    // Each in a place of its own; the second and the last leave no entry.
+    let writes = [
+        "touch /left".to_owned(),
+        "mv /bin /left && mv /left /bin && chmod 700 /".to_owned(),
+        "echo left > /dev/shm/left".to_owned(),
+        format!("echo left > {hidden}/left"),
+        "chmod 700 /dev/shm".to_owned(),
+    ];
+    let look = format!("stat -c '%a %z' / /dev/shm; ls -dA /left /dev/shm/* {hidden}/* 2>/dev/null || true");
+    let mut roots = Vec::new();
+    for (number, write) in writes.iter().enumerate() {
+        for (name, then) in [("first", "true"), ("second", write.as_str())] {
+            let task = Task::script(&format!("{look}; {then}")).keyed(&format!("{name}-{number}"));
+            roots.push(place.play(&task).await.expect_success().text());
+        }
+    }
+    for (index, pair) in roots.windows(2).enumerate() {
+        let is_same = pair[0] == pair[1];
+        assert_eq!(is_same, index % 2 == 0, "{index}: {roots:?}");
+    }
+    assert!(roots.iter().all(|root| !root.contains("left")), "{roots:?}");
+    let is_usual = |root: &String| root.starts_with("755 ") && root.contains("\n1777 ");
+    assert!(roots.iter().all(is_usual), "{roots:?}");
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub(super) struct Covers {
 
 /// What lies over one place.
 struct Cover {
+    /// Where it lies in memory.
+    place: PathBuf,
     source: Source,
     /// What is seen there once it is covered.
     found: Metadata,
@@ -32,6 +34,21 @@ impl Covers {
             made: 0,
             covers: BTreeMap::new(),
         }
+    }
+
+    /// The same in another mount namespace than the one they were made in: what was held open there cannot be mounted here.
+    /// Those to be made from now on will lie in `memory`.
+    pub(super) fn again(mut self, memory: PathBuf) -> Result<Self, Error> {
+        for cover in self.covers.values_mut() {
+            cover.source = Source::open(&cover.place)?;
+        }
+        self.memory = memory;
+        Ok(self)
+    }
+
+    /// Where they lie in memory.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Path> {
+        self.covers.values().map(|cover| cover.place.as_path())
     }
 
     /// Makes one for each of `hidden` that the host has and that has none. To be called before the container's root is
@@ -89,6 +106,7 @@ impl Cover {
         let mode = fs::Permissions::from_mode(if is_directory { 0o700 } else { 0o600 });
         fs::set_permissions(place, mode).doing(|| format!("set the mode of {}", place.display()))?;
         Ok(Self {
+            place: place.to_owned(),
             source: Source::open(place)?,
             found: fs::metadata(place).doing(|| format!("look at {}", place.display()))?,
         })

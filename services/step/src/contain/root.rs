@@ -1,72 +1,67 @@
 //! What a container sees: the host's programs, and Tekton's places where Tekton has them.
 //!
-//! The root is a file system in memory with every top-level entry of the host mounted into it, except
-//! those Tekton needs for itself: `/tekton`, `/workspace`, `/tmp`, `/dev/shm`. `/proc` shows the
-//! attempt's processes only.
+//! The bare root of the host's entries is filled with the attempt's places, the container's own and its pod's
+//! mounts. `/proc` shows the attempt's processes only.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MntFlags, umount2};
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{chdir, geteuid, pivot_root};
+use nix::unistd::{chdir, pivot_root};
 
-use super::cover::Covers;
-use super::mirror::{Places, absolute, copy_entry};
-use super::mount::{Source, memory};
+use super::bare::{Bare, OWN};
+use super::mirror::{Places, absolute};
+use super::mount::Source;
 use super::order::{Bound, Build};
+use super::template::Template;
 use crate::error::{Doing, Error};
 
-const NOTHING: Option<&str> = None;
-/// Top-level entries that are not the host's.
-const OWN: [&str; 3] = ["tekton", "workspace", "tmp"];
 /// Directories below `/tekton` that a step may write, beside its own in `run`.
 const WRITABLE: [&str; 3] = ["results", "home", "artifacts"];
 
-/// Where root could change the host's kernel.
-const KERNEL: [&str; 4] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"];
-
 /// A root that is not entered yet.
 pub(super) struct Root {
-    path: PathBuf,
-    covers: Covers,
+    bare: Bare,
     /// The step whose places below `/tekton` are in it.
     position: Option<usize>,
 }
 
 impl Root {
     /// Begins with what is the same for every container, or every step at `position`: needs nothing of the attempt, and
-    /// so is done before there is one. `memory` is the part of the attempt that lies in memory; most likely `hidden` is
-    /// to be covered.
-    pub(super) fn begin(memory: &Path, position: Option<usize>, hidden: &[PathBuf]) -> Result<Self, Error> {
+    /// so is done before there is one. `memory` is the part of the attempt that lies in memory. Without a `template` the
+    /// bare root is made there; most likely `hidden` is to be covered.
+    pub(super) fn begin(
+        memory: &Path,
+        position: Option<usize>,
+        template: Option<Template>,
+        hidden: &[PathBuf],
+    ) -> Result<Self, Error> {
         unshare(CloneFlags::CLONE_NEWNS).doing(|| "make the container's mount namespace")?;
-        let path = memory.join("root");
-        fill(&path)?;
-        super::mount::memory(&path.join("dev/shm"), "mode=1777")?;
-        close_kernel(&path)?;
+        let covers = memory.join("hidden").join(std::process::id().to_string());
+        let bare = match template {
+            Some(template) => template.take(covers)?,
+            None => Bare::make(memory.join("root"), covers, hidden)?,
+        };
         if let Some(position) = position {
             for (from, to, read_only) in tekton_places(memory, position, false) {
-                let inside = path.join(to.strip_prefix("/").unwrap_or(&to));
+                let inside = bare.path.join(to.strip_prefix("/").unwrap_or(&to));
                 mount_own(&Source::open(&from)?, &inside, read_only)?;
             }
         }
-        let mut covers = Covers::new(memory.join("hidden").join(std::process::id().to_string()));
-        covers.make(hidden)?;
-        covers.begin(&path)?;
-        Ok(Self { path, covers, position })
+        Ok(Self { bare, position })
     }
 
     /// Builds what is the container's own, and enters it.
     pub(super) fn build(mut self, build: &Build) -> Result<(), Error> {
-        self.covers.make(&build.hidden)?;
+        self.bare.covers.make(&build.hidden)?;
         let outside = build.mounts.iter().map(open_outside).collect::<Result<Vec<_>, _>>()?;
         let own = self.open_own(build)?;
-        chdir(&self.path).doing(|| "enter the container's root")?;
+        chdir(&self.bare.path).doing(|| "enter the container's root")?;
         pivot_root(".", ".").doing(|| "change the root")?;
         for (source, target, read_only) in &own {
             mount_own(source, target, *read_only)?;
         }
-        self.covers.complete()?;
+        self.bare.covers.complete()?;
         let mut places = Places::new(OWN.iter().map(|name| Path::new("/").join(name)).collect());
         for (bound, source) in build.mounts.iter().zip(outside) {
             add(&mut places, bound, source)?;
@@ -95,20 +90,6 @@ impl Root {
             .map(|(from, to, read_only)| Ok((Source::open(&from)?, to, read_only)));
         opened.collect()
     }
-}
-
-/// Keeps root from writing the kernel's settings, which are the host's; others may not anyway.
-fn close_kernel(root: &Path) -> Result<(), Error> {
-    if !geteuid().is_root() {
-        return Ok(());
-    }
-    for path in KERNEL.map(Path::new) {
-        let inside = root.join(path.strip_prefix("/").unwrap_or(path));
-        if path.exists() && inside.exists() {
-            Source::open(path)?.bind_read_only(&inside)?;
-        }
-    }
-    Ok(())
 }
 
 fn open_outside(bound: &Bound) -> Result<Option<Source>, Error> {
@@ -143,26 +124,6 @@ fn mount_own(source: &Source, target: &Path, read_only: bool) -> Result<(), Erro
     } else {
         source.bind(target)
     }
-}
-
-/// Fills a file system in memory at `root` with the host's entries. What is held open of the host can
-/// still be mounted from, until [`leave_host`].
-fn fill(root: &Path) -> Result<(), Error> {
-    memory(root, "mode=755")?;
-    // Else it would be mounted into itself with the directory it lies in.
-    mount(NOTHING, root, NOTHING, MsFlags::MS_UNBINDABLE, NOTHING).doing(|| "keep the root out of itself")?;
-    let entries = fs::read_dir("/").doing(|| "list the host's root")?;
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Ok(kind) = entry.file_type() else { continue };
-        if !OWN.iter().any(|own| name == *own) {
-            copy_entry(&entry.path(), &root.join(&name), kind)?;
-        }
-    }
-    for name in OWN {
-        fs::create_dir(root.join(name)).doing(|| format!("make /{name}"))?;
-    }
-    Ok(())
 }
 
 /// Takes the host's root away: since [`Root::build`] it lies over the new one, where no path leads.

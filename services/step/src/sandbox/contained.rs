@@ -9,7 +9,7 @@ use std::process::Stdio;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{Pid, pipe2};
 
-use crate::contain::{Build, Identity, Launch, Order, Word};
+use crate::contain::{Build, Identity, Inside, Launch, Order, Word};
 use crate::error::{Doing, Error};
 use crate::process;
 use crate::room::open_copy;
@@ -39,20 +39,29 @@ pub(crate) struct Starting {
     apart: bool,
 }
 
+/// Where a process has become two.
+pub(crate) enum Split {
+    /// `sandbox` goes on, and this is the container's process.
+    Outside(Starting),
+    /// This is the container's process.
+    Inside(Inside),
+}
+
 impl Starting {
+    /// Starts it for the first step, with the mounts as they are now, by splitting this process.
+    pub(super) fn split(memory: &Memory) -> Result<Split, Error> {
+        memory.make_step(0)?;
+        let (lines, inside) = Lines::open(false)?;
+        Ok(match process::split()? {
+            Some(pid) => Split::Outside(lines.to(pid)),
+            None => Split::Inside(inside),
+        })
+    }
+
     /// Starts it, with the mounts as they are now. `apart` gives output and errors pipes of their own. With `ahead`, the
     /// position of its step, it begins with what that step sees before it knows more.
     pub(crate) fn start(apart: bool, memory: &Memory, ahead: Option<usize>) -> Result<Self, Error> {
-        let (ours, theirs) = UnixStream::pair().doing(|| "make a pair of sockets")?;
-        let (output, output_end) = pipe()?;
-        let mut pipes = vec![output];
-        let error_end = if apart {
-            let (errors, end) = pipe()?;
-            pipes.push(errors);
-            end
-        } else {
-            output_end.try_clone().doing(|| "copy the end of a pipe")?
-        };
+        let (lines, inside) = Lines::open(apart)?;
         let mut role = vec![OsString::from("contain")];
         if memory.is_mounted() {
             role.push(memory.path().into());
@@ -61,14 +70,9 @@ impl Starting {
                 role.push(position.to_string().into());
             }
         }
-        let child = process::again(&role, theirs.into(), Stdio::from(output_end), Stdio::from(error_end))?;
-        let contained = Contained {
-            pid: Pid::from_raw(child.id().cast_signed()),
-            wire: Wire::new(ours),
-            pipes,
-            mounts: None,
-        };
-        Ok(Self { contained, apart })
+        let (output, errors) = (Stdio::from(inside.output), Stdio::from(inside.errors));
+        let child = process::again(&role, inside.socket.into(), output, errors)?;
+        Ok(lines.to(Pid::from_raw(child.id().cast_signed())))
     }
 
     /// The process.
@@ -92,16 +96,9 @@ impl Starting {
     /// What [`Starting::into_files`] gave, in the other process; `pid` stands for the process there.
     pub(super) fn from_files(pid: Pid, files: Vec<OwnedFd>) -> Option<Self> {
         let mut files = files.into_iter();
-        let wire = Wire::new(UnixStream::from(files.next()?));
-        let pipes: Vec<File> = files.map(File::from).collect();
-        let apart = pipes.len() > 1;
-        let contained = Contained {
-            pid,
-            wire,
-            pipes,
-            mounts: None,
-        };
-        Some(Self { contained, apart })
+        let socket = UnixStream::from(files.next()?);
+        let pipes = files.map(File::from).collect();
+        Some(Lines { socket, pipes }.to(pid))
     }
 
     /// Waits until it has built what it sees.
@@ -176,6 +173,46 @@ impl Contained {
                 Some(Word::Ready) | None => return Err(broken("its process ended".to_owned())),
             }
         }
+    }
+}
+
+/// The ends of `sandbox` of what leads to a container's process.
+struct Lines {
+    socket: UnixStream,
+    /// Output, and errors if they are apart.
+    pipes: Vec<File>,
+}
+
+impl Lines {
+    fn open(apart: bool) -> Result<(Self, Inside), Error> {
+        let (ours, theirs) = UnixStream::pair().doing(|| "make a pair of sockets")?;
+        let (output, output_end) = pipe()?;
+        let mut pipes = vec![output];
+        let errors = if apart {
+            let (errors, end) = pipe()?;
+            pipes.push(errors);
+            end
+        } else {
+            output_end.try_clone().doing(|| "copy the end of a pipe")?
+        };
+        let inside = Inside {
+            socket: theirs,
+            output: output_end,
+            errors,
+        };
+        Ok((Self { socket: ours, pipes }, inside))
+    }
+
+    /// They lead to this process.
+    fn to(self, pid: Pid) -> Starting {
+        let apart = self.pipes.len() > 1;
+        let contained = Contained {
+            pid,
+            wire: Wire::new(self.socket),
+            pipes: self.pipes,
+            mounts: None,
+        };
+        Starting { contained, apart }
     }
 }
 

@@ -113,7 +113,7 @@ impl Layout {
     fn place(&self, volume: &Volume) -> PathBuf {
         match &volume.source {
             Source::Empty => self.directory.join(format!("volume-{}", volume.name)),
-            Source::Memory { .. } | Source::Files(_) => self.memory.path().join("volumes").join(&volume.name),
+            Source::Memory { .. } | Source::Files(_) => self.memory.volume(&volume.name),
             Source::Directory(path) | Source::HostPath(path) | Source::Mounted(path) => path.clone(),
         }
     }
@@ -141,13 +141,13 @@ impl Layout {
             Source::Mounted(path) => open_to(path, group),
             Source::Empty => make(&place, OPEN),
             Source::Memory { limit_bytes } => {
-                make(&place, OPEN)?;
+                self.memory.make_volume(&volume.name, OPEN)?;
                 memory::mount_at(&place, limit_bytes.unwrap_or(0), OPEN)
             }
             Source::Directory(path) => make_all(path),
             Source::HostPath(_) => Ok(()),
             Source::Files(files) => {
-                make(&place, 0o755)?;
+                self.memory.make_volume(&volume.name, 0o755)?;
                 files.iter().try_for_each(|file| write_file(&place, file))
             }
         }

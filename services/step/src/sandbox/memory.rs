@@ -15,12 +15,17 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::error::{Doing, Error};
 
+const NOTHING: Option<&str> = None;
 /// Size of the file system that holds `/tekton`, results and files of Secrets.
 const BYTES: u64 = 128 << 20;
 /// Directories any user of a container may write, as Kubernetes makes them.
 pub(super) const OPEN: u32 = 0o777;
-/// What only the supervisor needs.
-const OWN: [&str; 4] = ["root", "creds", "hidden", "volumes"];
+/// Where it is, below the supervisor's place.
+const ATTEMPT: &str = "attempt";
+/// Steps' own `/tekton/creds`.
+const CREDS: &str = "creds";
+/// Volumes in memory.
+const VOLUMES: &str = "volumes";
 /// What only the attempt's own processes fill.
 const CLOSED: [&str; 7] = [
     "tekton",
@@ -40,14 +45,13 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Mounts it over `place`, an empty directory that all supervisors use, each in its own namespace.
+    /// Mounts it below `place`, see [`enter`].
     pub(super) fn make(place: &Path) -> Result<Self, Error> {
-        mount_at(place, BYTES, 0o755)?;
-        for name in OWN {
-            make(&place.join(name), 0o755)?;
-        }
+        let place = place.join(ATTEMPT);
+        mount_at(&place, BYTES, 0o755)?;
+        make(&place.join(CREDS), 0o755)?;
         let memory = Self {
-            place: place.to_owned(),
+            place,
             is_mounted: true,
         };
         memory.make_places()?;
@@ -73,16 +77,30 @@ impl Memory {
         write(&self.place.join("tekton/downward/ready"), b"READY", 0o644)
     }
 
-    /// Makes what is of the step at `position` alone.
+    /// Makes what is of the step at `position` alone, unless that was done.
     pub(super) fn make_step(&self, position: usize) -> Result<(), Error> {
-        if self.is_mounted {
-            make(&self.place.join(format!("creds/{position}")), OPEN)?;
-        }
         let run = self.place.join(format!("tekton/run/{position}"));
+        if self.is_mounted {
+            if run.exists() {
+                return Ok(());
+            }
+            make(&self.place.join(CREDS).join(position.to_string()), OPEN)?;
+        }
         for part in ["", "status", "status/results"] {
             make(&run.join(part), OPEN)?;
         }
         Ok(())
+    }
+
+    /// Makes the place of a volume that lies in it.
+    pub(super) fn make_volume(&self, name: &str, mode: u32) -> Result<(), Error> {
+        make(&self.place.join(VOLUMES), 0o755)?;
+        make(&self.volume(name), mode)
+    }
+
+    /// Where such a volume is.
+    pub(super) fn volume(&self, name: &str) -> PathBuf {
+        self.place.join(VOLUMES).join(name)
     }
 
     /// Whether a container's process has to build what it sees.
@@ -102,6 +120,15 @@ impl Memory {
         }
         umount2(&self.place, MntFlags::MNT_DETACH).doing(|| "take an attempt's memory away")
     }
+}
+
+/// Mounts a file system in memory over `place`, an empty directory that all supervisors use, each in its own namespace: what is
+/// made for the attempts of a supervisor lies there. Nothing of it is mounted elsewhere with the directory it lies in.
+pub(super) fn enter(place: &Path) -> Result<(), Error> {
+    mount_at(place, BYTES, 0o755)?;
+    let unbindable = MsFlags::MS_UNBINDABLE;
+    mount(NOTHING, place, NOTHING, unbindable, NOTHING).doing(|| format!("keep {} where it is", place.display()))?;
+    make(&place.join(ATTEMPT), 0o755)
 }
 
 /// Mounts a file system in memory; of 0 bytes it has the kernel's own limit, half of the memory.
