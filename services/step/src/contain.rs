@@ -23,6 +23,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stderr, dup2_stdout, setsid};
@@ -55,16 +56,19 @@ pub(crate) fn run() -> Result<ExitCode, Error> {
     let memory = given.next();
     let position = given.next().and_then(|position| position.to_str()?.parse().ok());
     play(wire, || match memory {
-        Some(memory) => Root::begin(Path::new(&memory), position, None, &usually_hidden()).map(Some),
+        Some(memory) => Root::begin(Path::new(&memory), position, None).map(Some),
         None => Ok(None),
     })
 }
 
 /// What is most likely to be covered, as the runner knew it when it started the supervisor. Whatever is missing here is covered
 /// once it is asked for.
-pub(crate) fn usually_hidden() -> Vec<PathBuf> {
-    let hidden = std::env::var(HIDDEN).unwrap_or_default();
-    serde_json::from_str(&hidden).unwrap_or_default()
+pub(crate) fn usually_hidden() -> &'static [PathBuf] {
+    static HIDDEN_PATHS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    HIDDEN_PATHS.get_or_init(|| {
+        let hidden = std::env::var(HIDDEN).unwrap_or_default();
+        serde_json::from_str(&hidden).unwrap_or_default()
+    })
 }
 
 /// The ends of a container's process of what leads to `sandbox`.
@@ -86,7 +90,7 @@ impl Inside {
         dup2_stderr(&self.errors).doing(|| "take the pipe of the errors")?;
         drop((self.output, self.errors));
         play(Wire::new(self.socket), || {
-            Root::begin(memory, Some(0), template, &usually_hidden()).map(Some)
+            Root::begin(memory, Some(0), template).map(Some)
         })
     }
 }

@@ -38,7 +38,7 @@ pub(crate) use contained::Starting;
 use listener::Listener;
 pub(crate) use memory::Memory;
 
-use crate::contain::{Identity, Inside, Template, usually_hidden};
+use crate::contain::{Identity, Inside, Template};
 use crate::error::{Doing, Error, refused};
 use crate::process;
 use crate::wire::Wire;
@@ -110,7 +110,10 @@ impl Supervisor {
         // for it.
         let first = match self.begin() {
             Ok((Split::Outside(first), memory)) => Ok((first, memory)),
-            Ok((Split::Inside(inside), memory)) => return Ok(Turn::Inside(inside, memory)),
+            Ok((Split::Inside(inside), memory)) => {
+                ahead.into_iter().for_each(Listener::close);
+                return Ok(Turn::Inside(inside, memory));
+            }
             Err(error) => Err(error),
         };
         wire.send(&Word::Free {
@@ -147,7 +150,7 @@ impl Supervisor {
             None => {}
         }
         if self.template.is_none() {
-            self.template = Some(Template::make(&self.place, &usually_hidden())?);
+            self.template = Some(Template::make(&self.place)?);
         }
         Ok(())
     }

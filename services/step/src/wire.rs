@@ -12,6 +12,9 @@ use tidemill_messages::frame;
 
 use crate::error::{Doing, Error};
 
+/// Bytes read at once: most messages.
+const READ_BYTES: usize = 4096;
+
 /// One end of a socket, read frame by frame.
 pub(crate) struct Wire {
     stream: UnixStream,
@@ -49,7 +52,7 @@ impl Wire {
 
     /// The next message; `None` when the other side has closed.
     pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Error> {
-        let mut bytes = [0; 16 * 1024];
+        let mut bytes = [0; READ_BYTES];
         loop {
             if let Some(message) = self.reader.take().map_err(Error::Wire)? {
                 return Ok(Some(message));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 use tidemill_bus::{Bus, Connect};
 use tidemill_kit::{NatsServer, Running, command, program, tell, wait_until};
@@ -18,6 +18,10 @@ const STAMP: &str = "tidemill-stamp";
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 /// What the streams may take of the kit's nats-server.
 const STORE: &str = "700MiB";
+/// How long what a run leaves to be done may take.
+const QUIET_LIMIT: Duration = Duration::from_secs(30);
+/// For how long nothing is done before it counts as quiet.
+const QUIET: Duration = Duration::from_millis(150);
 /// How long `up` may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(20);
 
@@ -27,6 +31,15 @@ pub(crate) fn memory_mib(pid: u32) -> Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.split_whitespace().next());
     Ok(kib.unwrap_or_default().parse::<f64>()? / 1_024.0)
+}
+
+/// Ticks of a processor that a process has used.
+fn ticks(pid: u32) -> Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(") ").context("the process has no name")?;
+    // The 14th and 15th: `utime`, `stime`.
+    let used = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
+    Ok(used.sum::<Result<u64, _>>()?)
 }
 
 /// A running Tidemill, ended when dropped.
@@ -135,6 +148,27 @@ impl Stage {
         let stamps = stamp::read(&file);
         ensure!(done, "{name}: only {} of {count} tasks ran", stamps.len());
         Ok((stamps, took))
+    }
+}
+
+impl Stage {
+    /// Waits until all is done that the last run leaves to be done behind its last task, which else a floor would wait for.
+    pub(crate) fn settle(&self) -> Result<()> {
+        let used = || Ok::<u64, anyhow::Error>(ticks(self.up.pid())? + ticks(self.server.pid())?);
+        let (mut before, mut since) = (used()?, Instant::now());
+        let is_quiet = wait_until(QUIET_LIMIT, || {
+            let now = used().unwrap_or(before);
+            if now > before + 1 {
+                (before, since) = (now, Instant::now());
+            }
+            since.elapsed() >= QUIET
+        });
+        ensure!(
+            is_quiet,
+            "still at work {QUIET_LIMIT:?} after the last task of {}",
+            self.last_run()
+        );
+        Ok(())
     }
 }
 

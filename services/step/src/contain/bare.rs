@@ -12,6 +12,7 @@ use nix::unistd::geteuid;
 use super::cover::Covers;
 use super::mirror::copy_entry;
 use super::mount::{Source, memory};
+use super::usually_hidden;
 use crate::error::{Doing, Error};
 
 const NOTHING: Option<&str> = None;
@@ -29,14 +30,14 @@ pub(super) struct Bare {
 }
 
 impl Bare {
-    /// Makes it at `path`; most likely `hidden` is to be covered, and the covers lie in `covers`.
-    pub(super) fn make(path: PathBuf, covers: PathBuf, hidden: &[PathBuf]) -> Result<Self, Error> {
+    /// Makes it at `path`, with covers over what is most likely to be hidden, which lie in `covers`.
+    pub(super) fn make(path: PathBuf, covers: PathBuf) -> Result<Self, Error> {
         fs::create_dir_all(&path).doing(|| format!("make {}", path.display()))?;
         fill(&path)?;
         memory(&path.join(SHARED_MEMORY), "mode=1777")?;
         close_kernel(&path)?;
         let mut covers = Covers::new(covers);
-        covers.make(hidden)?;
+        covers.make(usually_hidden())?;
         covers.begin(&path)?;
         Ok(Self { path, covers })
     }

@@ -94,8 +94,26 @@ impl Source {
     /// The same, read only: itself; what is mounted below it stays as it is.
     pub(super) fn bind_read_only(&self, target: &Path) -> Result<(), Error> {
         self.bind(target)?;
-        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | kept_flags(target)?;
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | self.kept_flags()?;
         mount(NOTHING, target, NOTHING, flags, NOTHING).doing(|| format!("make {} read only", target.display()))
+    }
+
+    /// Flags that a remount in a user namespace may not drop: those of the mount it is of.
+    fn kept_flags(&self) -> Result<MsFlags, Error> {
+        let set = fstatvfs(&self.file).doing(|| "read the flags of a mount")?.flags();
+        let pairs = [
+            (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
+            (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
+            (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+            (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
+            (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
+            (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
+        ];
+        let kept = pairs
+            .into_iter()
+            .filter(|(has, _)| set.contains(*has))
+            .map(|(_, flag)| flag);
+        Ok(kept.collect())
     }
 }
 
@@ -132,25 +150,4 @@ pub(super) fn touch(path: &Path) -> Result<(), Error> {
     File::create(path)
         .map(drop)
         .doing(|| format!("make {}", path.display()))
-}
-
-/// Flags that a remount in a user namespace may not drop.
-fn kept_flags(target: &Path) -> Result<MsFlags, Error> {
-    let file = File::open(target).doing(|| format!("open {}", target.display()))?;
-    let set = fstatvfs(&file)
-        .doing(|| format!("read the mount flags of {}", target.display()))?
-        .flags();
-    let pairs = [
-        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
-        (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
-        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
-    ];
-    let kept = pairs
-        .into_iter()
-        .filter(|(has, _)| set.contains(*has))
-        .map(|(_, flag)| flag);
-    Ok(kept.collect())
 }

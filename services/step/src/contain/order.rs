@@ -63,8 +63,8 @@ pub(crate) struct Build {
     pub(crate) sidecar: bool,
     /// Who its processes are.
     pub(crate) identity: Identity,
-    /// Covered.
-    pub(crate) hidden: Vec<PathBuf>,
+    /// Covered, if that is not what usually is.
+    pub(crate) hidden: Option<Vec<PathBuf>>,
     /// Its mounts, in the order they are made.
     pub(crate) mounts: Vec<Bound>,
     /// Where it starts; made if missing.

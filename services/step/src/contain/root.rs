@@ -14,6 +14,7 @@ use super::mirror::{Places, absolute};
 use super::mount::Source;
 use super::order::{Bound, Build};
 use super::template::Template;
+use super::usually_hidden;
 use crate::error::{Doing, Error};
 
 /// Directories below `/tekton` that a step may write, beside its own in `run`.
@@ -29,18 +30,13 @@ pub(super) struct Root {
 impl Root {
     /// Begins with what is the same for every container, or every step at `position`: needs nothing of the attempt, and
     /// so is done before there is one. `memory` is the part of the attempt that lies in memory. Without a `template` the
-    /// bare root is made there; most likely `hidden` is to be covered.
-    pub(super) fn begin(
-        memory: &Path,
-        position: Option<usize>,
-        template: Option<Template>,
-        hidden: &[PathBuf],
-    ) -> Result<Self, Error> {
+    /// bare root is made there.
+    pub(super) fn begin(memory: &Path, position: Option<usize>, template: Option<Template>) -> Result<Self, Error> {
         unshare(CloneFlags::CLONE_NEWNS).doing(|| "make the container's mount namespace")?;
         let covers = memory.join("hidden").join(std::process::id().to_string());
         let bare = match template {
             Some(template) => template.take(covers)?,
-            None => Bare::make(memory.join("root"), covers, hidden)?,
+            None => Bare::make(memory.join("root"), covers)?,
         };
         if let Some(position) = position {
             for (from, to, read_only) in tekton_places(memory, position, false) {
@@ -53,7 +49,9 @@ impl Root {
 
     /// Builds what is the container's own, and enters it.
     pub(super) fn build(mut self, build: &Build) -> Result<(), Error> {
-        self.bare.covers.make(&build.hidden)?;
+        self.bare
+            .covers
+            .make(build.hidden.as_deref().unwrap_or(usually_hidden()))?;
         let outside = build.mounts.iter().map(open_outside).collect::<Result<Vec<_>, _>>()?;
         let own = self.open_own(build)?;
         chdir(&self.bare.path).doing(|| "enter the container's root")?;

@@ -31,14 +31,14 @@ pub(crate) struct Template {
 
 impl Template {
     /// Makes it below `place`, a file system in memory of which nothing is mounted elsewhere with the directory it lies
-    /// in. Most likely `hidden` is to be covered.
-    pub(crate) fn make(place: &Path, hidden: &[PathBuf]) -> Result<Self, Error> {
+    /// in.
+    pub(crate) fn make(place: &Path) -> Result<Self, Error> {
         let covers = place.join(COVERS);
         fs::create_dir_all(&covers).doing(|| format!("make {}", covers.display()))?;
         memory(&covers, "mode=755")?;
         // Directories are made with the modes a container's process makes them with.
         let usual = umask(CONTAINER_UMASK);
-        let bare = Bare::make(place.join(ROOT), covers, hidden);
+        let bare = Bare::make(place.join(ROOT), covers);
         umask(usual);
         let bare = bare?;
         let seen = Seen::of(&bare).doing(|| "look at the root that was made")?;

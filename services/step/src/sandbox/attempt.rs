@@ -32,7 +32,7 @@ use super::memory::Memory;
 use super::outbox::Outbox;
 use super::results::Collector;
 use super::rooms::Rooms;
-use crate::contain::{Build, Identity};
+use crate::contain::{Build, Identity, usually_hidden};
 use crate::error::Error;
 use crate::process;
 use crate::wire::Wire;
@@ -197,7 +197,7 @@ impl Attempt {
             position,
             sidecar: step.is_none(),
             identity: self.identity,
-            hidden: self.sandbox.hidden.clone(),
+            hidden: (self.sandbox.hidden != usually_hidden()).then(|| self.sandbox.hidden.clone()),
             mounts: self.layout.mounts(&self.sandbox, container)?,
             working_directory: working_directory(container),
         };

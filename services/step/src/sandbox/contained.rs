@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::sync::OnceLock;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{Pid, pipe2};
@@ -219,17 +220,32 @@ impl Lines {
 /// Every id this process knows becomes itself in the namespace of `pid`.
 fn write_maps(pid: Pid, identity: Identity) -> Result<(), Error> {
     debug_assert_eq!(identity, Identity::Full);
-    for file in ["uid_map", "gid_map"] {
-        let known = fs::read_to_string(format!("/proc/self/{file}")).doing(|| format!("read /proc/self/{file}"))?;
-        let lines = known.lines().filter_map(|line| {
-            let mut fields = line.split_whitespace();
-            let (inside, _, length) = (fields.next()?, fields.next()?, fields.next()?);
-            Some(format!("{inside} {inside} {length}\n"))
-        });
-        let map: String = lines.collect();
+    for (file, map) in full_maps()? {
         fs::write(format!("/proc/{pid}/{file}"), map).doing(|| format!("write the container's {file}"))?;
     }
     Ok(())
+}
+
+/// The files of a user namespace and what they are to hold. What this process knows never changes.
+fn full_maps() -> Result<&'static [(&'static str, String); 2], Error> {
+    static MAPS: OnceLock<[(&str, String); 2]> = OnceLock::new();
+    match MAPS.get() {
+        Some(maps) => Ok(maps),
+        None => {
+            let maps = [("uid_map", full_map("uid_map")?), ("gid_map", full_map("gid_map")?)];
+            Ok(MAPS.get_or_init(|| maps))
+        }
+    }
+}
+
+fn full_map(file: &str) -> Result<String, Error> {
+    let known = fs::read_to_string(format!("/proc/self/{file}")).doing(|| format!("read /proc/self/{file}"))?;
+    let lines = known.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace();
+        let (inside, _, length) = (fields.next()?, fields.next()?, fields.next()?);
+        Some(format!("{inside} {inside} {length}\n"))
+    });
+    Ok(lines.collect())
 }
 
 fn broken(message: String) -> Error {

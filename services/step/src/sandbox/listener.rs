@@ -92,6 +92,11 @@ impl Listener {
         self.mark = Mark::Started;
     }
 
+    /// Closes it in a process that is not its supervisor any more: the file is that one's.
+    pub(super) fn close(mut self) {
+        self.mark = Mark::Started;
+    }
+
     /// The next one that knocked.
     pub(super) fn accept(&self) -> std::io::Result<UnixStream> {
         self.listener.accept().map(|(stream, _)| stream)

@@ -17,7 +17,9 @@ use super::mask::{Masker, Masks};
 
 /// How long text waits for more.
 pub(crate) const DELAY: Duration = Duration::from_millis(20);
-/// Bytes read from a pipe at once.
+/// Bytes read from a pipe at once, as long as no more have come.
+const FEW_BYTES: usize = 4096;
+/// The same of a container that writes much.
 const READ_BYTES: usize = 64 * 1024;
 /// Bytes read from a pipe after the last process that was to write to it has ended: what a pipe of the
 /// largest usual size can hold. A process outside the attempt that was handed the pipe is not waited for.
@@ -48,6 +50,8 @@ struct Stream {
 /// The log of one container.
 pub(crate) struct Log {
     streams: Vec<Stream>,
+    /// What is read into.
+    read: Vec<u8>,
     text: String,
     since: Option<Instant>,
     cut_bytes: u64,
@@ -65,6 +69,7 @@ impl Log {
         };
         Self {
             streams: pipes.into_iter().map(stream).collect(),
+            read: vec![0; FEW_BYTES],
             text: String::new(),
             since: None,
             cut_bytes: 0,
@@ -139,16 +144,21 @@ impl Log {
 
     /// Reads once; 0 when there is nothing.
     fn read_stream(&mut self, number: usize, budget: &mut Budget, now: Instant) -> usize {
-        let mut bytes = [0; READ_BYTES];
-        let stream = &mut self.streams[number];
-        let Some(pipe) = &mut stream.pipe else { return 0 };
-        match pipe.read(&mut bytes) {
+        let Some(pipe) = &mut self.streams[number].pipe else {
+            return 0;
+        };
+        match pipe.read(&mut self.read) {
             Ok(0) => {
                 self.close(number, budget, now);
                 0
             }
             Ok(count) => {
+                let mut bytes = std::mem::take(&mut self.read);
                 self.take(number, &bytes[..count], budget, now);
+                if count == bytes.len() {
+                    bytes.resize(READ_BYTES, 0);
+                }
+                self.read = bytes;
                 count
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => 1,

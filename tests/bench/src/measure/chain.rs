@@ -29,6 +29,7 @@ pub(crate) fn measure(runtime: &Runtime) -> Result<Vec<Figure>> {
         let (stamps, _) = stage.run(LENGTH, true)?;
         hops.extend(hops_of(&stamps));
         chains.push(span_ms(&stamps));
+        stage.settle()?;
         let file = stage.file(&format!("floor-{round}"));
         let mut sum = 0.0;
         for index in 0..LENGTH {

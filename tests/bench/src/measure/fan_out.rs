@@ -25,6 +25,7 @@ pub(crate) fn measure(runtime: &Runtime) -> Result<Vec<Figure>> {
     for round in 0..ROUNDS {
         let (_, took) = stage.run(COUNT, false)?;
         ours.push(milliseconds(took));
+        stage.settle()?;
         let processes = floor::fan_out(
             &stage.program(),
             &stage.file(&format!("floor-{round}")),
