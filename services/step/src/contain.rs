@@ -30,7 +30,7 @@ use nix::unistd::{dup2_stderr, dup2_stdout, setsid};
 use tidemill_messages::sandbox::HIDDEN;
 
 use crate::error::{Doing, Error};
-use crate::process::NOT_RUN;
+use crate::process::{self, NOT_RUN};
 use crate::wire::Wire;
 
 /// What a program starts with.
@@ -98,6 +98,8 @@ impl Inside {
 /// Errors are told to `sandbox`.
 fn play(mut wire: Wire, begin: impl FnOnce() -> Result<Option<Root>, Error>) -> Result<ExitCode, Error> {
     setsid().doing(|| "start a session of its own")?;
+    // `sandbox` reads ends of its children from a file; what this process becomes is to get them.
+    process::unblock().doing(|| "unblock all signals")?;
     umask(CONTAINER_UMASK);
     let done = begin().and_then(|root| prepare(&mut wire, root));
     let done = done.and_then(|build| become_program(&mut wire, build.as_ref()));

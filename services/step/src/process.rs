@@ -1,15 +1,19 @@
 //! This process and its children.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use fork::{Fork, fork};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::WaitStatus;
-use nix::unistd::Pid;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Pid, pipe2};
 use tidemill_messages::sandbox::ProcessIdentity;
 
 use crate::error::{Doing, Error};
@@ -46,8 +50,42 @@ pub(crate) fn split() -> Result<Option<Pid>, Error> {
     }
 }
 
-/// Ends of children as a file descriptor. They are blocked from then on; what is spawned starts with
-/// nothing blocked.
+/// Starts a program with nothing blocked: it would inherit what this process blocks, and not hear that its children have ended
+/// or that it is to end. By a process without a second thread.
+pub(crate) fn spawn(command: &mut Command) -> io::Result<Pid> {
+    let (told, tell) = pipe2(OFlag::O_CLOEXEC)?;
+    match fork()? {
+        Fork::Parent(pid) => {
+            drop(tell);
+            let pid = Pid::from_raw(pid);
+            let mut code = [0; 4];
+            match File::from(told).read_exact(&mut code) {
+                // It was closed by becoming the program.
+                Err(_) => Ok(pid),
+                Ok(()) => {
+                    waitpid(pid, None)?;
+                    Err(io::Error::from_raw_os_error(i32::from_le_bytes(code)))
+                }
+            }
+        }
+        Fork::Child => {
+            let error = match unblock() {
+                Ok(()) => command.exec(),
+                Err(errno) => errno.into(),
+            };
+            let code = error.raw_os_error().unwrap_or(Errno::EINVAL as i32);
+            drop(File::from(tell).write_all(&code.to_le_bytes()));
+            std::process::exit(i32::from(NOT_RUN))
+        }
+    }
+}
+
+/// Blocks no signal any more: what this process becomes would inherit it.
+pub(crate) fn unblock() -> nix::Result<()> {
+    SigSet::empty().thread_set_mask()
+}
+
+/// Ends of children as a file descriptor. They are blocked from then on: see [`spawn`].
 pub(crate) fn child_signals() -> Result<SignalFd, Error> {
     let mut set = SigSet::empty();
     set.add(Signal::SIGCHLD);

@@ -138,6 +138,33 @@ async fn a_root_is_used_again_as_long_as_nothing_is_left_in_it() {
 }
 
 #[tokio::test]
+async fn no_signal_is_blocked_for_a_program() {
+    let place = Place::with(Settings {
+        warm: 0,
+        ..Settings::default()
+    });
+    let look = "grep SigBlk /proc/self/status";
+    let task = Task::new()
+        .step("first", look)
+        .step(
+            "second",
+            &format!("{look}; until test -s /shared/sidecar; do sleep 0.02; done; cat /shared/*"),
+        )
+        .sidecar(
+            "beside",
+            &format!("{look} > /shared/.sidecar; mv /shared/.sidecar /shared/sidecar; exec tail -f /dev/null"),
+            json!({"readinessProbe": {"exec": {"command": ["sh", "-c", format!("{look} > /shared/probe")]}}}),
+        )
+        .volume_everywhere(json!({"emptyDir": {}}), json!({"mountPath": "/shared"}));
+    // The supervisor, which plays both attempts, blocks one from the first on.
+    for key in ["once", "again"] {
+        let outcome = place.play(&task.clone().keyed(key)).await;
+        let text = outcome.expect_success().log("step-first") + &outcome.log("step-second");
+        assert_eq!(text, "SigBlk:\t0000000000000000\n".repeat(4), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn the_state_directory_is_not_there() {
     let outside = outside();
     let place = Place::in_directory(outside);

@@ -15,6 +15,7 @@ use tidemill_messages::sandbox::{Check, Probe, Variable};
 
 use super::launch::command;
 use super::order::Launch;
+use crate::process::spawn;
 
 /// Wait before the second question.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -95,10 +96,10 @@ impl Prober {
             argv,
             ..self.launch.clone()
         };
-        let spawned = command(&launch).map(|mut command| command.stdout(Stdio::null()).stderr(Stdio::null()).spawn());
+        let spawned = command(&launch).map(|mut command| spawn(command.stdout(Stdio::null()).stderr(Stdio::null())));
         match spawned {
-            Ok(Ok(child)) => {
-                self.running = Some(Pid::from_raw(child.id().cast_signed()));
+            Ok(Ok(pid)) => {
+                self.running = Some(pid);
                 self.next_at = until;
             }
             _ => self.answered(false, now),

@@ -15,7 +15,7 @@ use super::launch::{command, refuse};
 use super::order::{Launch, Word};
 use super::probe::Prober;
 use crate::error::{Doing, Error};
-use crate::process::{child_signals, exit_code};
+use crate::process::{child_signals, exit_code, spawn};
 use crate::wire::Wire;
 
 /// Runs the program until it ends; its exit code is this process's. Orphans of its own stay below
@@ -23,8 +23,8 @@ use crate::wire::Wire;
 pub(super) fn run(wire: &mut Wire, launch: &Launch) -> Result<ExitCode, Error> {
     set_child_subreaper(true).doing(|| "become the parent of orphans")?;
     let signals = child_signals()?;
-    let program = match command(launch)?.spawn() {
-        Ok(child) => Pid::from_raw(child.id().cast_signed()),
+    let program = match spawn(&mut command(launch)?) {
+        Ok(pid) => pid,
         Err(error) => return refuse(wire, launch, &error),
     };
     let mut probes = launch.probes.iter();

@@ -14,7 +14,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, pipe2};
 
 use crate::error::{Doing, Error};
-use crate::process::{NOT_FOUND, NOT_RUN, exit_code};
+use crate::process::{NOT_FOUND, NOT_RUN, exit_code, spawn, unblock};
 
 /// Exit code after SIGTERM.
 pub(super) const TERMINATED: u8 = 143;
@@ -75,11 +75,8 @@ impl Child {
             .stdout(output_end)
             .stderr(error_end)
             .process_group(0);
-        match command.spawn() {
-            Ok(child) => {
-                let pid = Pid::from_raw(child.id().cast_signed());
-                Ok(Ok((Self { pid, code: None }, pipes)))
-            }
+        match spawn(&mut command) {
+            Ok(pid) => Ok(Ok((Self { pid, code: None }, pipes))),
             Err(error) => Ok(Err(not_run(program, &error))),
         }
     }
@@ -126,7 +123,10 @@ pub(super) fn replace(argv: &[String]) -> Error {
     let Some((program, arguments)) = argv.split_first() else {
         return Error::task("there is no command to run");
     };
-    let error = Command::new(program).args(arguments).exec();
+    let error = match unblock() {
+        Ok(()) => Command::new(program).args(arguments).exec(),
+        Err(errno) => errno.into(),
+    };
     Error::task(not_run(program, &error).message)
 }
 
@@ -150,4 +150,42 @@ fn pipe() -> Result<(File, OwnedFd), Error> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC).doing(|| "make a pipe")?;
     fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).doing(|| "make a pipe non-blocking")?;
     Ok((File::from(read), write))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn said_by(argv: &[&str]) -> Result<String, NotRun> {
+        let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+        let path = ("PATH".to_owned(), std::env::var("PATH").unwrap());
+        let (child, pipes) = Child::start(&argv, &[path], false).unwrap()?;
+        waitpid(child.pid, None).unwrap();
+        let mut text = String::new();
+        pipes
+            .into_iter()
+            .for_each(|mut pipe| drop(pipe.read_to_string(&mut text)));
+        Ok(text)
+    }
+
+    #[test]
+    fn a_program_does_not_inherit_what_is_blocked_here() {
+        let _signals = signals().unwrap();
+        let said = said_by(&["grep", "SigBlk", "/proc/self/status"]).ok().unwrap();
+        assert_eq!(said.trim(), "SigBlk:\t0000000000000000");
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_run_is_told_of() {
+        let missing = said_by(&["no-such-program"]).unwrap_err();
+        assert_eq!(missing.code, NOT_FOUND);
+        let directory = said_by(&["/"]).unwrap_err();
+        assert!(
+            directory.code == NOT_RUN && directory.message.contains("denied"),
+            "{}",
+            directory.message
+        );
+    }
 }

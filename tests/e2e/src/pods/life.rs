@@ -38,7 +38,7 @@ const WHOLE: &str = r#"
           steps:
             - {name: write, image: IMAGE, workingDir: made/here, script: "pwd; printf hi > $(results.greeting.path)\nhostname > $(workspaces.source.path)/file"}
             - {name: ignored, image: IMAGE, onError: continue, command: [sh, -c, "exit 3"]}
-            - {name: read, image: IMAGE, script: "cat $(steps.step-ignored.exitCode.path); echo; id -u", securityContext: {runAsUser: 1000}}
+            - {name: read, image: IMAGE, script: "cat $(steps.step-ignored.exitCode.path); echo; id -u; grep SigBlk /proc/self/status", securityContext: {runAsUser: 1000}}
       - name: second
         params: [{name: greeting, value: $(tasks.first.results.greeting)}]
         workspaces: [{name: source, workspace: source}]
@@ -61,7 +61,16 @@ fn whole() -> Result<()> {
     let ended = place.ended("pipelinerun", "whole")?;
     let logs = place.logs("pipelinerun", "whole")?;
     ensure!(ended.0 == "Succeeded", "{ended:?}\n{logs}");
-    for text in ["/workspace/made/here", "3\n", "1000", "whole-first-pod", "pong"] {
+    // What reads signals from a file beside the program blocks them.
+    let unblocked = "SigBlk:\t0000000000000000";
+    for text in [
+        "/workspace/made/here",
+        "3\n",
+        "1000",
+        unblocked,
+        "whole-first-pod",
+        "pong",
+    ] {
         ensure!(logs.contains(text), "no {text:?} in\n{logs}");
     }
     let run = place.object("pipelinerun", "whole")?;
