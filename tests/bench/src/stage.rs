@@ -18,8 +18,8 @@ const STAMP: &str = "tidemill-stamp";
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 /// What the streams may take of the kit's nats-server.
 const STORE: &str = "700MiB";
-/// How long what a run leaves to be done may take.
-const QUIET_LIMIT: Duration = Duration::from_secs(30);
+/// How long what a run or a start leaves to be done may take.
+const QUIET_LIMIT: Duration = Duration::from_secs(120);
 /// For how long nothing is done before it counts as quiet.
 const QUIET: Duration = Duration::from_millis(150);
 /// How long `up` may take to be ready.
@@ -152,7 +152,8 @@ impl Stage {
 }
 
 impl Stage {
-    /// Waits until all is done that the last run leaves to be done behind its last task, which else a floor would wait for.
+    /// Waits until all is done that the last run leaves to be done behind its last task, or a start behind its readiness: what is
+    /// measured next would wait for it.
     pub(crate) fn settle(&self) -> Result<()> {
         let used = || Ok::<u64, anyhow::Error>(ticks(self.up.pid())? + ticks(self.server.pid())?);
         let (mut before, mut since) = (used()?, Instant::now());
@@ -165,7 +166,7 @@ impl Stage {
         });
         ensure!(
             is_quiet,
-            "still at work {QUIET_LIMIT:?} after the last task of {}",
+            "still at work after {QUIET_LIMIT:?}; the last run is {}",
             self.last_run()
         );
         Ok(())

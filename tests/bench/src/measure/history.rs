@@ -39,6 +39,9 @@ pub(crate) fn measure(runtime: &Runtime, count: usize) -> Result<Vec<Figure>> {
     let filled = runtime.block_on(async { fill(&full.client().await?, count).await });
     filled.context("fill the store")?;
     let (ready, ready_empty) = (full.restart()?, empty.restart()?);
+    // What is looked through behind a start is no part of a hop.
+    full.settle()?;
+    empty.settle()?;
     let memory = [full.own_memory_mib()?, empty.own_memory_mib()?];
     let (mut hops, mut floors) = (Vec::new(), Vec::new());
     for chain in 0..=CHAINS {
