@@ -30,7 +30,7 @@ use nix::unistd::{dup2_stderr, dup2_stdout, setsid};
 use tidemill_messages::sandbox::HIDDEN;
 
 use crate::error::{Doing, Error};
-use crate::process::{self, NOT_RUN};
+use crate::process::NOT_RUN;
 use crate::wire::Wire;
 
 /// What a program starts with.
@@ -42,6 +42,7 @@ pub(crate) fn part(volume: &Path, part: &str) -> Result<(), Error> {
 }
 
 pub(crate) use identity::Identity;
+pub(crate) use mount::memory as mount_memory;
 pub(crate) use order::{Bound, Build, Launch, Order, Word};
 pub(crate) use sidecar::timeout_until;
 pub(crate) use template::Template;
@@ -98,8 +99,6 @@ impl Inside {
 /// Errors are told to `sandbox`.
 fn play(mut wire: Wire, begin: impl FnOnce() -> Result<Option<Root>, Error>) -> Result<ExitCode, Error> {
     setsid().doing(|| "start a session of its own")?;
-    // `sandbox` reads ends of its children from a file; what this process becomes is to get them.
-    process::unblock().doing(|| "unblock all signals")?;
     umask(CONTAINER_UMASK);
     let done = begin().and_then(|root| prepare(&mut wire, root));
     let done = done.and_then(|build| become_program(&mut wire, build.as_ref()));

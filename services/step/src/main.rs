@@ -25,6 +25,7 @@ mod contain;
 mod entry;
 mod error;
 mod memory;
+mod outputs;
 mod parts;
 mod process;
 mod room;

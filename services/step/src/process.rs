@@ -42,50 +42,44 @@ pub(crate) fn again(role: &[OsString], socket: OwnedFd, stdout: Stdio, stderr: S
 
 /// This process a second time, with all it knows and holds open; `None` in the new one. It costs a third of what
 /// [`again`] does, since nothing has to be loaded. To be called where the caller's holdings are few and are dropped on the way
-/// back, and by a process without a second thread, as all roles but those of an engine's container are.
-pub(crate) fn split() -> Result<Option<Pid>, Error> {
-    match fork().doing(|| "make a process")? {
+/// back, and by a process without a second thread, as all roles are.
+pub(crate) fn split() -> io::Result<Option<Pid>> {
+    match fork()? {
         Fork::Parent(pid) => Ok(Some(Pid::from_raw(pid))),
         Fork::Child => Ok(None),
     }
 }
 
-/// Starts a program with nothing blocked: it would inherit what this process blocks, and not hear that its children have ended
-/// or that it is to end. By a process without a second thread.
+/// Becomes a program with nothing blocked: it would inherit what this process blocks, and not hear that its children have
+/// ended or that it is to end. Comes back only with the reason why not.
+pub(crate) fn replace(command: &mut Command) -> io::Error {
+    match SigSet::empty().thread_set_mask() {
+        Ok(()) => command.exec(),
+        Err(errno) => errno.into(),
+    }
+}
+
+/// Starts a program as [`replace`] does. By a process without a second thread.
 pub(crate) fn spawn(command: &mut Command) -> io::Result<Pid> {
     let (told, tell) = pipe2(OFlag::O_CLOEXEC)?;
-    match fork()? {
-        Fork::Parent(pid) => {
-            drop(tell);
-            let pid = Pid::from_raw(pid);
-            let mut code = [0; 4];
-            match File::from(told).read_exact(&mut code) {
-                // It was closed by becoming the program.
-                Err(_) => Ok(pid),
-                Ok(()) => {
-                    waitpid(pid, None)?;
-                    Err(io::Error::from_raw_os_error(i32::from_le_bytes(code)))
-                }
-            }
-        }
-        Fork::Child => {
-            let error = match unblock() {
-                Ok(()) => command.exec(),
-                Err(errno) => errno.into(),
-            };
-            let code = error.raw_os_error().unwrap_or(Errno::EINVAL as i32);
-            drop(File::from(tell).write_all(&code.to_le_bytes()));
-            std::process::exit(i32::from(NOT_RUN))
+    let Some(pid) = split()? else {
+        let code = replace(command).raw_os_error().unwrap_or(Errno::EINVAL as i32);
+        drop(File::from(tell).write_all(&code.to_le_bytes()));
+        std::process::exit(i32::from(NOT_RUN))
+    };
+    drop(tell);
+    let mut code = [0; 4];
+    match File::from(told).read_exact(&mut code) {
+        // It was closed by becoming the program.
+        Err(_) => Ok(pid),
+        Ok(()) => {
+            waitpid(pid, None)?;
+            Err(io::Error::from_raw_os_error(i32::from_le_bytes(code)))
         }
     }
 }
 
-/// Blocks no signal any more: what this process becomes would inherit it.
-pub(crate) fn unblock() -> nix::Result<()> {
-    SigSet::empty().thread_set_mask()
-}
-
-/// Ends of children as a file descriptor. They are blocked from then on: see [`spawn`].
+/// Ends of children as a file descriptor. They are blocked from then on: see [`replace`].
 pub(crate) fn child_signals() -> Result<SignalFd, Error> {
     let mut set = SigSet::empty();
     set.add(Signal::SIGCHLD);

@@ -7,12 +7,12 @@ use std::process::{Command, ExitCode, Stdio};
 
 use super::order::{Launch, Word};
 use crate::error::{Doing, Error};
-use crate::process::{NOT_FOUND, NOT_RUN};
+use crate::process::{self, NOT_FOUND, NOT_RUN};
 use crate::wire::Wire;
 
 /// Becomes the program; comes back only if that fails.
 pub(super) fn replace(wire: &mut Wire, launch: &Launch) -> Result<ExitCode, Error> {
-    let error = command(launch)?.exec();
+    let error = process::replace(&mut command(launch)?);
     refuse(wire, launch, &error)
 }
 

@@ -139,7 +139,7 @@ pub(super) fn bind(source: &Path, target: &Path) -> Result<(), Error> {
 }
 
 /// An empty file system in memory at `target`.
-pub(super) fn memory(target: &Path, options: &str) -> Result<(), Error> {
+pub(crate) fn memory(target: &Path, options: &str) -> Result<(), Error> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("tmpfs"), target, Some("tmpfs"), flags, Some(options))
         .doing(|| format!("mount a tmpfs at {}", target.display()))

@@ -2,19 +2,18 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::{Pid, pipe2};
+use nix::unistd::Pid;
 
 use crate::error::{Doing, Error};
-use crate::process::{NOT_FOUND, NOT_RUN, exit_code, spawn, unblock};
+use crate::outputs::Outputs;
+use crate::process::{self, NOT_FOUND, NOT_RUN, exit_code, spawn};
 
 /// Exit code after SIGTERM.
 pub(super) const TERMINATED: u8 = 143;
@@ -57,23 +56,15 @@ impl Child {
                     .to_owned(),
             }));
         };
-        let (output, output_end) = pipe()?;
-        let mut pipes = vec![output];
-        let error_end = if apart {
-            let (errors, end) = pipe()?;
-            pipes.push(errors);
-            end
-        } else {
-            output_end.try_clone().doing(|| "copy the end of a pipe")?
-        };
+        let Outputs { pipes, output, errors } = Outputs::open(apart)?;
         let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(output_end)
-            .stderr(error_end)
+            .stdout(output)
+            .stderr(errors)
             .process_group(0);
         match spawn(&mut command) {
             Ok(pid) => Ok(Ok((Self { pid, code: None }, pipes))),
@@ -123,10 +114,7 @@ pub(super) fn replace(argv: &[String]) -> Error {
     let Some((program, arguments)) = argv.split_first() else {
         return Error::task("there is no command to run");
     };
-    let error = match unblock() {
-        Ok(()) => Command::new(program).args(arguments).exec(),
-        Err(errno) => errno.into(),
-    };
+    let error = process::replace(Command::new(program).args(arguments));
     Error::task(not_run(program, &error).message)
 }
 
@@ -143,13 +131,6 @@ fn not_run(program: &str, error: &std::io::Error) -> NotRun {
         code: if missing { NOT_FOUND } else { NOT_RUN },
         message,
     }
-}
-
-/// A pipe whose reading end does not block.
-fn pipe() -> Result<(File, OwnedFd), Error> {
-    let (read, write) = pipe2(OFlag::O_CLOEXEC).doing(|| "make a pipe")?;
-    fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).doing(|| "make a pipe non-blocking")?;
-    Ok((File::from(read), write))
 }
 
 #[cfg(test)]

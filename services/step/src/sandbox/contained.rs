@@ -7,11 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::unistd::{Pid, pipe2};
+use nix::unistd::Pid;
 
 use crate::contain::{Build, Identity, Inside, Launch, Order, Word};
 use crate::error::{Doing, Error};
+use crate::outputs::Outputs;
 use crate::process;
 use crate::room::open_copy;
 use crate::sandbox::memory::Memory;
@@ -53,7 +53,7 @@ impl Starting {
     pub(super) fn split(memory: &Memory) -> Result<Split, Error> {
         memory.make_step(0)?;
         let (lines, inside) = Lines::open(false)?;
-        Ok(match process::split()? {
+        Ok(match process::split().doing(|| "make the container's process")? {
             Some(pid) => Split::Outside(lines.to(pid)),
             None => Split::Inside(inside),
         })
@@ -187,18 +187,10 @@ struct Lines {
 impl Lines {
     fn open(apart: bool) -> Result<(Self, Inside), Error> {
         let (ours, theirs) = UnixStream::pair().doing(|| "make a pair of sockets")?;
-        let (output, output_end) = pipe()?;
-        let mut pipes = vec![output];
-        let errors = if apart {
-            let (errors, end) = pipe()?;
-            pipes.push(errors);
-            end
-        } else {
-            output_end.try_clone().doing(|| "copy the end of a pipe")?
-        };
+        let Outputs { pipes, output, errors } = Outputs::open(apart)?;
         let inside = Inside {
             socket: theirs,
-            output: output_end,
+            output,
             errors,
         };
         Ok((Self { socket: ours, pipes }, inside))
@@ -253,11 +245,4 @@ fn broken(message: String) -> Error {
         action: "build the container".to_owned(),
         source: std::io::Error::other(message),
     }
-}
-
-/// A pipe whose reading end does not block.
-fn pipe() -> Result<(File, OwnedFd), Error> {
-    let (read, write) = pipe2(OFlag::O_CLOEXEC).doing(|| "make a pipe")?;
-    fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).doing(|| "make a pipe non-blocking")?;
-    Ok((File::from(read), write))
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
+use crate::contain::mount_memory;
 use crate::error::{Doing, Error};
 
 const NOTHING: Option<&str> = None;
@@ -138,10 +139,7 @@ pub(super) fn mount_at(place: &Path, bytes: u64, mode: u32) -> Result<(), Error>
     } else {
         format!("size={bytes},")
     };
-    let options = format!("{size}mode={mode:o}");
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("tmpfs"), place, Some("tmpfs"), flags, Some(options.as_str()))
-        .doing(|| format!("mount a tmpfs at {}", place.display()))
+    mount_memory(place, &format!("{size}mode={mode:o}"))
 }
 
 /// Makes a directory, unless it is there.
