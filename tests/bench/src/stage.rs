@@ -149,9 +149,7 @@ impl Stage {
         ensure!(done, "{name}: only {} of {count} tasks ran", stamps.len());
         Ok((stamps, took))
     }
-}
 
-impl Stage {
     /// Waits until all is done that the last run leaves to be done behind its last task, or a start behind its readiness: what is
     /// measured next would wait for it.
     pub(crate) fn settle(&self) -> Result<()> {

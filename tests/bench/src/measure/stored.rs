@@ -37,8 +37,9 @@ pub(crate) fn measure(runtime: &Runtime) -> Result<Vec<Figure>> {
 fn cost(stage: &mut Stage, runtime: &Runtime, bus: &Bus, length: usize) -> Result<(u64, u64)> {
     let before = runtime.block_on(sequences(bus))?;
     stage.run(length, true)?;
-    // The run's own end is written after its last stamp: wait until nothing moves any more.
-    let after = runtime.block_on(quiet(bus))?;
+    // The run's own end is written after its last stamp.
+    stage.settle()?;
+    let after = runtime.block_on(sequences(bus))?;
     let messages = after.iter().zip(&before).map(|(after, before)| after - before).sum();
     let mut bytes = 0;
     for (stream, from) in STREAMS.iter().zip(&before) {
@@ -60,27 +61,4 @@ async fn sequences(bus: &Bus) -> Result<Vec<u64>> {
         all.push(bus.last_sequence(stream).await?);
     }
     Ok(all)
-}
-
-/// The sequences once they have stood still for a second (leases, renewed every 3 s, may be one of
-/// them: they are not of the run and too few to matter).
-async fn quiet(bus: &Bus) -> Result<Vec<u64>> {
-    let mut last = sequences(bus).await?;
-    loop {
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        let next = sequences(bus).await?;
-        if next == last || moved_only_leases(&last, &next) {
-            return Ok(last);
-        }
-        last = next;
-    }
-}
-
-fn moved_only_leases(before: &[u64], after: &[u64]) -> bool {
-    let claims = 3;
-    before
-        .iter()
-        .zip(after)
-        .enumerate()
-        .all(|(index, (before, after))| before == after || (index == claims && after - before <= 1))
 }
