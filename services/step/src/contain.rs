@@ -7,10 +7,12 @@
 //! 3. The program, once `sandbox` says so. A step's program replaces this process; a sidecar's is its
 //!    child, so that what the sidecar leaves behind stays below it and is not taken for a step's.
 
+mod absent;
 mod bare;
 mod cover;
 mod identity;
 mod launch;
+mod mark;
 mod mirror;
 mod mount;
 mod order;

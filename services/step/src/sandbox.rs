@@ -145,7 +145,10 @@ impl Supervisor {
     /// Makes the template, unless it is as it was made.
     fn renew_template(&mut self) -> Result<(), Error> {
         match self.template.take() {
-            Some(template) if template.is_as_made() => self.template = Some(template),
+            Some(mut template) if template.is_as_made() => {
+                template.look();
+                self.template = Some(template);
+            }
             Some(template) => template.clear(&self.place)?,
             None => {}
         }

@@ -5,6 +5,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::absent::Absent;
 use super::mount::{Source, touch};
 use crate::error::{Doing, Error};
 
@@ -15,6 +16,7 @@ pub(super) struct Covers {
     /// How many were made: one may have taken another's place.
     made: usize,
     covers: BTreeMap<PathBuf, Cover>,
+    absent: Option<Absent>,
 }
 
 /// What lies over one place.
@@ -33,6 +35,14 @@ impl Covers {
             memory,
             made: 0,
             covers: BTreeMap::new(),
+            absent: None,
+        }
+    }
+
+    /// Looks which of `hidden` the host does not have, unless that is known.
+    pub(super) fn look(&mut self, hidden: &[PathBuf]) {
+        if self.absent.as_ref().is_none_or(Absent::is_outdated) {
+            self.absent = Some(Absent::look(hidden));
         }
     }
 
@@ -54,7 +64,11 @@ impl Covers {
     /// Makes one for each of `hidden` that the host has and that has none. To be called before the container's root is
     /// entered.
     pub(super) fn make(&mut self, hidden: &[PathBuf]) -> Result<(), Error> {
+        let is_absent = self.absent.as_ref().map(Absent::sure);
         for path in hidden {
+            if is_absent.as_ref().is_some_and(|is_absent| is_absent(path)) {
+                continue;
+            }
             let Ok(found) = fs::metadata(path) else { continue };
             let made = self.covers.get(path);
             // A file may have become a directory since.

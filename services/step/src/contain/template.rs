@@ -6,7 +6,7 @@
 //! covers. A program may write there, and no other attempt is to see it: a template is kept only if all of that is as it was made.
 
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,9 @@ use nix::sys::stat::umask;
 
 use super::CONTAINER_UMASK;
 use super::bare::{Bare, SHARED_MEMORY};
+use super::mark::Mark;
 use super::mount::memory;
+use super::usually_hidden;
 use crate::error::{Doing, Error};
 
 /// Below the supervisor's place.
@@ -40,9 +42,15 @@ impl Template {
         let usual = umask(CONTAINER_UMASK);
         let bare = Bare::make(place.join(ROOT), covers);
         umask(usual);
-        let bare = bare?;
+        let mut bare = bare?;
+        bare.covers.look(usually_hidden());
         let seen = Seen::of(&bare).doing(|| "look at the root that was made")?;
         Ok(Self { bare, seen })
+    }
+
+    /// Looks for what is not there to be hidden, so that a container does not have to.
+    pub(crate) fn look(&mut self) {
+        self.bare.covers.look(usually_hidden());
     }
 
     /// Whether no container has left anything in it, and the host's root has the entries it had. To be asked when no
@@ -90,7 +98,7 @@ impl Seen {
             }
         }
         let marked = places.into_iter().map(|path| {
-            let mark = Mark::of(&path)?;
+            let mark = Mark::of_entry(&path)?;
             Ok((path, mark))
         });
         Ok(Self {
@@ -101,7 +109,7 @@ impl Seen {
     }
 
     fn is_still(&self) -> bool {
-        let is_same = |(path, mark): &(PathBuf, Mark)| Mark::of(path).is_ok_and(|now| now == *mark);
+        let is_same = |(path, mark): &(PathBuf, Mark)| Mark::of_entry(path).is_ok_and(|now| now == *mark);
         self.places.iter().all(is_same) && entries(&self.root).is_ok_and(|now| now == self.entries)
     }
 }
@@ -114,36 +122,4 @@ fn entries(directory: &Path) -> io::Result<Vec<(OsString, u64)>> {
         .collect::<io::Result<_>>()?;
     found.sort();
     Ok(found)
-}
-
-/// What changes with a file or with a directory's entries.
-#[derive(PartialEq)]
-struct Mark {
-    identity: (u64, u64),
-    mode: u32,
-    owner: (u32, u32),
-    length: u64,
-    links: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Mark {
-    fn of(path: &Path) -> io::Result<Self> {
-        fs::symlink_metadata(path).map(Self::from)
-    }
-}
-
-impl From<Metadata> for Mark {
-    fn from(found: Metadata) -> Self {
-        Self {
-            identity: (found.dev(), found.ino()),
-            mode: found.mode(),
-            owner: (found.uid(), found.gid()),
-            length: found.len(),
-            links: found.nlink(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        }
-    }
 }
