@@ -24,8 +24,9 @@ const BINARY: &str = "tidemill-step";
 const AGE_LIMIT: Duration = Duration::from_secs(600);
 /// Supervisors that wait at most, however many attempts ended together.
 const KEPT_MAX: usize = 32;
-/// How long more of them are kept than usual: a burst of tasks needs them again at once.
-const BURST: Duration = Duration::from_secs(5);
+/// How long more of them are kept than usual: whoever had so many tasks at once will have them again, and each costs three
+/// processes and a root to make.
+const BURST: Duration = Duration::from_secs(30);
 /// Longest time a supervisor may take to come into being.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
