@@ -13,6 +13,8 @@ use crate::calls::Calls;
 use crate::client::Client;
 use crate::notice::Notices;
 use crate::rate::Rate;
+use crate::remembered::Remembered;
+use crate::requests::Requests;
 use crate::{Error, Sealer, Settings};
 
 /// How old an EventListener may be that a request is taken for.
@@ -23,13 +25,14 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) bus: Bus,
     pub(crate) objects: Objects,
+    pub(crate) remembered: Remembered,
     cluster: OnceCell<kube::Client>,
     pub(crate) sealer: Sealer,
     pub(crate) rate: Rate,
     /// Redeliveries and refusals, to be written.
     pub(crate) notices: Notices,
     /// Requests that may be under way.
-    pub(crate) requests: Semaphore,
+    pub(crate) requests: Requests,
     /// Asks services of others.
     pub(crate) client: Arc<Client>,
     /// Whether somebody wants to be told of runs; `None` until that is known.
@@ -55,7 +58,7 @@ impl App {
             cluster: OnceCell::new(),
             rate: Rate::new(settings.rate),
             notices: Notices::new(),
-            requests: Semaphore::new(settings.requests),
+            requests: Requests::new(settings.requests),
             calls: Calls::new(&settings, client.clone()),
             client,
             run_events: watch::Sender::new(None),
@@ -66,6 +69,7 @@ impl App {
             settings,
             bus,
             objects,
+            remembered: Remembered::default(),
             #[cfg(test)]
             crash: crate::tests::Crash::default(),
         })

@@ -116,17 +116,22 @@ async fn find_all(app: &App, needs: BTreeSet<Need>, turn: &mut Turn<'_>) -> Resu
     }
 }
 
-async fn listener(app: &App, event: &Event) -> Result<Listener, Error> {
+async fn listener(app: &App, event: &Event) -> Result<Arc<Listener>, Error> {
     let poison = |reason: &str| Error::Poison {
         reason: format!("EventListener {} {reason}", event.summary.listener),
     };
     let kind = Kind::by_resource("triggers.tekton.dev", "eventlisteners").ok_or_else(|| poison("is not known"))?;
     let key = Key::new(kind, &event.summary.namespace, &event.summary.listener);
-    let object = app.objects.indexed(&key).await?.ok_or_else(|| poison("was deleted"))?;
-    if object.metadata.uid.as_deref() != Some(event.summary.listener_uid.as_str()) {
+    let found = app.remembered.listener(&app.objects, &key).await;
+    let found = found.map_err(|error| match error {
+        Error::Body(error) => poison(&error.to_string()),
+        error => error,
+    })?;
+    let listener = found.ok_or_else(|| poison("was deleted"))?;
+    if listener.metadata.uid.as_deref() != Some(event.summary.listener_uid.as_str()) {
         return Err(poison("was deleted; another one has its name"));
     }
-    Listener::read(&object).map_err(|error| poison(&error.to_string()))
+    Ok(listener)
 }
 
 fn verdict(outcome: TriggerOutcome, marks: &Marks<'_>) -> Verdict {

@@ -1,5 +1,6 @@
 //! From a request to a stored event.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body as Stream;
@@ -38,7 +39,7 @@ pub(crate) async fn receive(app: &App, parts: &Parts, body: Stream) -> Result<Ac
             seconds,
         )
     })?;
-    let Ok(_slot) = app.requests.try_acquire() else {
+    let Some(_under_way) = app.requests.begin() else {
         let message = "more requests at once than ingest.requests";
         return Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, message, 1));
     };
@@ -72,7 +73,7 @@ fn check_headers(headers: &HeaderMap, limit: u64) -> Result<(), Refusal> {
 }
 
 /// The EventListener as it is now.
-async fn listener(app: &App, address: &Address) -> Result<Listener, Refusal> {
+async fn listener(app: &App, address: &Address) -> Result<Arc<Listener>, Refusal> {
     let later = || {
         Refusal::later(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -88,15 +89,17 @@ async fn listener(app: &App, address: &Address) -> Result<Listener, Refusal> {
     let key = Key::new(kind, &address.namespace, &address.listener);
     let found = timeout(STORE_LIMIT, async {
         app.be_current().await?;
-        Ok::<_, Error>(app.objects.indexed(&key).await?)
+        app.remembered.listener(&app.objects, &key).await
     });
     let found = found.await;
-    let found = found.map_err(|_| later())?.map_err(|error| {
-        tracing::warn!(%error, "An EventListener could not be read.");
-        later()
+    let found = found.map_err(|_| later())?.map_err(|error| match error {
+        Error::Body(error) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        error => {
+            tracing::warn!(%error, "An EventListener could not be read.");
+            later()
+        }
     })?;
-    let object = found.ok_or_else(missing)?;
-    Listener::read(&object).map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    found.ok_or_else(missing)
 }
 
 /// The body, as long as it is within the limits of size and time.

@@ -16,6 +16,7 @@ use crate::again::again;
 use crate::app::App;
 use crate::calls::WAITING_MAX;
 use crate::judge::judge;
+use crate::requests::Manners;
 use crate::retry::until_done;
 
 /// Name of the durable consumer.
@@ -47,6 +48,7 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), Error> {
 
 async fn take(app: &Arc<App>, slots: &Arc<Semaphore>, tasks: &TaskTracker) -> Result<(), Error> {
     let mut consumer = until_done(&app.stopping, || join(app)).await?;
+    let mut manners = Manners::default();
     loop {
         // The semaphore is never closed.
         let Ok(slot) = slots.clone().acquire_owned().await else {
@@ -60,7 +62,7 @@ async fn take(app: &Arc<App>, slots: &Arc<Semaphore>, tasks: &TaskTracker) -> Re
         }
         let batch = tokio::select! {
             () = app.stopping.cancelled() => return Ok(()),
-            batch = consumer.next_batch(free.len()) => batch?,
+            batch = next(&mut consumer, free.len(), &mut manners, app) => batch?,
         };
         for delivery in batch {
             let (app, slot) = (app.clone(), free.pop());
@@ -70,6 +72,17 @@ async fn take(app: &Arc<App>, slots: &Arc<Semaphore>, tasks: &TaskTracker) -> Re
             });
         }
     }
+}
+
+/// The next events, once requests are not held up by their evaluation.
+async fn next(
+    consumer: &mut Consumer,
+    count: usize,
+    manners: &mut Manners,
+    app: &App,
+) -> Result<Vec<Delivery>, tidemill_bus::Error> {
+    manners.give_way(&app.requests).await;
+    consumer.next_batch(count).await
 }
 
 /// Creates or joins the consumer. What ingest had taken before and not acknowledged comes at once.
