@@ -8,7 +8,22 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::sys::statfs::{
+    BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC,
+    statfs,
+};
+
 use super::mark::Mark;
+
+/// File systems on the machine itself.
+const TIMEKEEPERS: [FsType; 6] = [
+    BTRFS_SUPER_MAGIC,
+    EXT4_SUPER_MAGIC,
+    F2FS_SUPER_MAGIC,
+    OVERLAYFS_SUPER_MAGIC,
+    TMPFS_MAGIC,
+    XFS_SUPER_MAGIC,
+];
 
 /// Paths that lead nowhere.
 #[derive(Default)]
@@ -42,14 +57,18 @@ impl Absent {
 
     fn add(&mut self, directory: &Path, mark: Mark, path: &Path) {
         let known = self.directories.iter().position(|known| known.path == directory);
-        let index = known.unwrap_or_else(|| {
-            self.directories.push(Directory {
-                path: directory.to_owned(),
-                settled: mark.is_settled(),
-                mark: mark.clone(),
-            });
-            self.directories.len() - 1
-        });
+        let index = match known {
+            Some(index) => index,
+            None if keeps_times(directory) => {
+                self.directories.push(Directory {
+                    path: directory.to_owned(),
+                    settled: mark.is_settled(),
+                    mark: mark.clone(),
+                });
+                self.directories.len() - 1
+            }
+            None => return,
+        };
         // One that is changing shows nothing: the path is looked up whenever it is asked for.
         if self.directories[index].mark == mark {
             self.paths.insert(path.into(), index);
@@ -80,6 +99,12 @@ impl Directory {
             Err(_) => true,
         }
     }
+}
+
+/// Whether the file system is known to change a directory's times at once. Of one over a network, or of somebody's own
+/// making, nothing is taken for granted.
+fn keeps_times(directory: &Path) -> bool {
+    statfs(directory).is_ok_and(|found| TIMEKEEPERS.contains(&found.filesystem_type()))
 }
 
 /// The deepest place above `path` that has an entry. None where that is a link to what is not there: nothing here shows
@@ -141,6 +166,13 @@ mod tests {
     #[test]
     fn what_comes_into_being_anywhere_on_the_way_is_noticed() {
         let place = Place::new("way");
+        if !keeps_times(&place.0) {
+            eprintln!(
+                "skipped: the file system of {} is not known to keep times",
+                place.0.display()
+            );
+            return;
+        }
         let paths = [place.0.join("a/b/c"), place.0.join("a/d"), place.0.join("e")];
         let absent = look(&paths);
         assert_eq!(sure_of(&absent, &paths), [true, true, true]);
@@ -167,6 +199,14 @@ mod tests {
         let directory = File::open(&place.0).unwrap();
         directory.set_times(FileTimes::new().set_modified(before)).unwrap();
         assert_eq!(sure_of(&absent, &paths), [false]);
+    }
+
+    #[test]
+    fn nothing_is_sure_where_times_may_mean_nothing() {
+        let paths = [PathBuf::from("/proc/self/missing")];
+        let absent = look(&paths);
+        assert_eq!(sure_of(&absent, &paths), [false]);
+        assert!(!absent.is_outdated(), "and another look would not help");
     }
 
     #[test]
