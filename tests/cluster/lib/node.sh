@@ -137,7 +137,7 @@ kubectl_cluster() { "$kubernetes/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }
 
 start_kube_proxy() {
   certificate kube-proxy ca "/CN=system:kube-proxy"
-  cat >"$dir/kube-proxy.yaml" <<YAML
+  cat >"$dir/kube-proxy.new" <<YAML
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 clientConnection: {kubeconfig: $(kubeconfig kube-proxy)}
@@ -150,6 +150,8 @@ oomScoreAdj: 0
 conntrack: {maxPerCore: 0}
 iptables: {minSyncPeriod: 100ms}
 YAML
+  # It ends when its configuration is written, be it with the same: the next line would take it for one that runs.
+  cmp -s "$dir/kube-proxy.new" "$dir/kube-proxy.yaml" || mv "$dir/kube-proxy.new" "$dir/kube-proxy.yaml"
   start_daemon kube-proxy "$kubernetes/kube-proxy" --config "$dir/kube-proxy.yaml"
   wait_for kube-proxy 30 curl -sf "http://$node_ip:10256/healthz"
 }
