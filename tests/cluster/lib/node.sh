@@ -86,6 +86,16 @@ start_containerd() {
   write_containerd
   start_daemon containerd containerd --config "$dir/containerd.toml"
   wait_for containerd 30 ctr_cluster version
+  wait_for containerd 30 cri_answers
+}
+
+# What kubelet speaks with is there a moment later, and kubelet ends where it is not. An error has no body.
+cri_answers() {
+  local bytes
+  bytes=$(printf '\0\0\0\0\0' | curl -s --http2-prior-knowledge --unix-socket "$dir/containerd.sock" \
+    -H 'Content-Type: application/grpc' -H 'TE: trailers' --data-binary @- -o /dev/null -w '%{size_download}' \
+    http://localhost/runtime.v1.RuntimeService/Version)
+  [ "$bytes" -gt 0 ]
 }
 
 ctr_cluster() { ctr --address "$dir/containerd.sock" --namespace k8s.io "$@"; }
