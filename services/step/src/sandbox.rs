@@ -144,17 +144,14 @@ impl Supervisor {
 
     /// Makes the template, unless it is as it was made.
     fn renew_template(&mut self) -> Result<(), Error> {
-        match self.template.take() {
-            Some(mut template) if template.is_as_made() => {
-                template.look();
-                self.template = Some(template);
-            }
-            Some(template) => template.clear(&self.place)?,
-            None => {}
+        if let Some(used) = self.template.take_if(|template| !template.is_as_made()) {
+            used.clear(&self.place)?;
         }
-        if self.template.is_none() {
-            self.template = Some(Template::make(&self.place)?);
-        }
+        let template = match &mut self.template {
+            Some(template) => template,
+            none => none.insert(Template::make(&self.place)?),
+        };
+        template.look();
         Ok(())
     }
 }

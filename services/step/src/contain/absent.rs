@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    /// A directory that last changed long ago, as far as its times can be set.
+    /// A directory, removed when dropped.
     struct Place(PathBuf);
 
     impl Drop for Place {
@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    /// As if it had been looked long after the last change.
+    /// As if the directories had last changed long ago, which cannot be made up.
     fn look(paths: &[PathBuf]) -> Absent {
         let mut absent = Absent::look(paths);
         let directories = absent.directories.iter_mut();

@@ -6,8 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Age from which on a time of a file is not given to another change: well above the clocks of file systems, and above
-/// what those of servers may differ.
+/// Age from which on a time of a file is not given to another change: well above the ticks of the kernel's clock.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// What changes with a file or with a directory's entries.

@@ -42,8 +42,7 @@ impl Template {
         let usual = umask(CONTAINER_UMASK);
         let bare = Bare::make(place.join(ROOT), covers);
         umask(usual);
-        let mut bare = bare?;
-        bare.covers.look(usually_hidden());
+        let bare = bare?;
         let seen = Seen::of(&bare).doing(|| "look at the root that was made")?;
         Ok(Self { bare, seen })
     }
