@@ -13,6 +13,7 @@ mod server;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -185,4 +186,17 @@ fn push(branch: &str) -> Value {
         "ref": format!("refs/heads/{branch}"), "checkout_sha": "3f2c1aa9d0b5",
         "project": {"path_with_namespace": "course/demo"}, "commits": [{"message": "Grüße"}],
     })
+}
+
+async fn wait_until(condition: impl AsyncFnMut() -> bool) {
+    assert!(within(Duration::from_secs(60), condition).await);
+}
+
+async fn within(limit: Duration, mut condition: impl AsyncFnMut() -> bool) -> bool {
+    let waiting = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(limit, waiting).await.is_ok()
 }

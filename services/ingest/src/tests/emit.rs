@@ -15,7 +15,7 @@ use tidemill_resources::Kind;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{World, settings};
+use super::{World, settings, wait_until, within};
 use crate::{Error, Settings, emit, listeners, worker};
 
 const TRIGGERS: &str = "triggers.tekton.dev/v1beta1";
@@ -288,17 +288,4 @@ async fn a_listeners_sink_hears_what_became_of_its_events() {
         (Some("good"), Some("tells"))
     );
     stop(&world, working).await;
-}
-
-async fn wait_until(condition: impl AsyncFnMut() -> bool) {
-    assert!(within(Duration::from_secs(60), condition).await);
-}
-
-async fn within(limit: Duration, mut condition: impl AsyncFnMut() -> bool) -> bool {
-    let waiting = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(limit, waiting).await.is_ok()
 }

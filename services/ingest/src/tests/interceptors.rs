@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use axum::{Json, Router, routing};
 use serde_json::{Value, json};
@@ -11,7 +10,7 @@ use tidemill_settings::Span;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use super::{World, settings};
+use super::{World, settings, wait_until};
 use crate::judge::judge;
 use crate::{Settings, worker};
 
@@ -176,13 +175,4 @@ async fn one_that_hangs_costs_nobody_else_anything() {
     }
     world.app.stopping.cancel();
     working.await.unwrap().unwrap();
-}
-
-async fn wait_until(mut condition: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap();
 }

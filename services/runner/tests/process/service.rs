@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::kit::step_binary;
+use crate::owners::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const GATED: &str = "touch gate; echo begun; while test -e gate; do sleep 0.02; done; echo went on";
@@ -118,12 +119,7 @@ impl World {
     }
 
     async fn until_removed(&self) {
-        let removed = async {
-            while !self.attempts().is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        timeout(PATIENCE, removed).await.expect("removed in time");
+        wait_until(|| self.attempts().is_empty()).await;
     }
 }
 
