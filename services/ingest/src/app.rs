@@ -25,6 +25,7 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) bus: Bus,
     pub(crate) objects: Objects,
+    /// EventListeners, so that not each event has to read its own.
     pub(crate) remembered: Remembered,
     cluster: OnceCell<kube::Client>,
     pub(crate) sealer: Sealer,

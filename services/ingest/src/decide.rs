@@ -12,8 +12,6 @@ use tidemill_messages::envelope::TRACEPARENT;
 use tidemill_messages::event::{Body, Class, Event, Verdict};
 use tidemill_messages::release::{ANNOTATION_RELEASE_EVENT, CLOUD_EVENT_TYPE};
 use tidemill_messages::{Traceparent, decode, trace};
-use tidemill_objects::Key;
-use tidemill_resources::Kind;
 use tidemill_triggers::{
     Decision, Found, Headers, Known, Listener, Need, ROUNDS_MAX, Request, TriggerOutcome, evaluate, is_credential,
 };
@@ -120,9 +118,8 @@ async fn listener(app: &App, event: &Event) -> Result<Arc<Listener>, Error> {
     let poison = |reason: &str| Error::Poison {
         reason: format!("EventListener {} {reason}", event.summary.listener),
     };
-    let kind = Kind::by_resource("triggers.tekton.dev", "eventlisteners").ok_or_else(|| poison("is not known"))?;
-    let key = Key::new(kind, &event.summary.namespace, &event.summary.listener);
-    let found = app.remembered.listener(&app.objects, &key).await;
+    let (namespace, name) = (&event.summary.namespace, &event.summary.listener);
+    let found = app.remembered.listener(&app.objects, namespace, name).await;
     let found = found.map_err(|error| match error {
         Error::Body(error) => poison(&error.to_string()),
         error => error,

@@ -9,8 +9,6 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use tidemill_messages::envelope;
-use tidemill_objects::Key;
-use tidemill_resources::Kind;
 use tidemill_triggers::{Headers, Listener, Request};
 use tokio::time::timeout;
 
@@ -85,11 +83,10 @@ async fn listener(app: &App, address: &Address) -> Result<Arc<Listener>, Refusal
         let message = format!("there is no EventListener {}/{}", address.namespace, address.listener);
         Refusal::new(StatusCode::NOT_FOUND, message)
     };
-    let kind = Kind::by_resource("triggers.tekton.dev", "eventlisteners").ok_or_else(missing)?;
-    let key = Key::new(kind, &address.namespace, &address.listener);
     let found = timeout(STORE_LIMIT, async {
         app.be_current().await?;
-        app.remembered.listener(&app.objects, &key).await
+        let (namespace, name) = (&address.namespace, &address.listener);
+        app.remembered.listener(&app.objects, namespace, name).await
     });
     let found = found.await;
     let found = found.map_err(|_| later())?.map_err(|error| match error {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tidemill_objects::{Key, Objects};
+use tidemill_resources::Kind;
 use tidemill_triggers::Listener;
 
 use crate::Error;
@@ -18,16 +19,25 @@ const LISTENERS_MAX: usize = 256;
 pub(crate) struct Remembered(Mutex<HashMap<Key, (u64, Arc<Listener>)>>);
 
 impl Remembered {
-    /// The listener as the index has it; `None` if there is none.
+    /// The listener `name` as the index has it; `None` if there is none.
     ///
     /// # Errors
     /// [`Error::Body`] if it cannot be read; what the store says.
-    pub(crate) async fn listener(&self, objects: &Objects, key: &Key) -> Result<Option<Arc<Listener>>, Error> {
-        let version = objects.known(key).map(|known| known.sequence);
-        if let Some(listener) = version.and_then(|version| self.get(key, version)) {
+    pub(crate) async fn listener(
+        &self,
+        objects: &Objects,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Listener>>, Error> {
+        let Some(kind) = Kind::by_resource("triggers.tekton.dev", "eventlisteners") else {
+            return Ok(None);
+        };
+        let key = Key::new(kind, namespace, name);
+        let version = objects.known(&key).map(|known| known.sequence);
+        if let Some(listener) = version.and_then(|version| self.get(&key, version)) {
             return Ok(Some(listener));
         }
-        let Some(object) = objects.indexed(key).await? else {
+        let Some(object) = objects.indexed(&key).await? else {
             return Ok(None);
         };
         let listener = Arc::new(Listener::read(&object).map_err(Error::Body)?);
@@ -44,12 +54,12 @@ impl Remembered {
     }
 
     /// What was read may be newer than `version`: then it is read again.
-    fn keep(&self, key: &Key, version: u64, listener: &Arc<Listener>) {
+    fn keep(&self, key: Key, version: u64, listener: &Arc<Listener>) {
         let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if listeners.len() >= LISTENERS_MAX {
             listeners.clear();
         }
-        listeners.insert(key.clone(), (version, Arc::clone(listener)));
+        listeners.insert(key, (version, Arc::clone(listener)));
     }
 }
 
@@ -58,7 +68,6 @@ mod tests {
     use serde_json::json;
     use tidemill_bus::{Memory, layout};
     use tidemill_objects::{DeleteOptions, Options, Part, WriteOptions};
-    use tidemill_resources::Kind;
 
     use super::*;
 
@@ -82,18 +91,18 @@ mod tests {
             .await
             .unwrap();
         objects.catch_up().await.unwrap();
-        let first = remembered.listener(&objects, &key).await.unwrap().unwrap();
-        let again = remembered.listener(&objects, &key).await.unwrap().unwrap();
+        let first = remembered.listener(&objects, "default", "git").await.unwrap().unwrap();
+        let again = remembered.listener(&objects, "default", "git").await.unwrap().unwrap();
         assert!(Arc::ptr_eq(&first, &again));
         let changed = objects
             .update_with(listener("two"), Part::Main, WriteOptions::default())
             .await;
         changed.unwrap();
         objects.catch_up().await.unwrap();
-        let second = remembered.listener(&objects, &key).await.unwrap().unwrap();
+        let second = remembered.listener(&objects, "default", "git").await.unwrap().unwrap();
         assert_eq!(second.spec.triggers[0].name, "two");
         objects.delete(&key, &DeleteOptions::default()).await.unwrap();
         objects.catch_up().await.unwrap();
-        assert!(remembered.listener(&objects, &key).await.unwrap().is_none());
+        assert!(remembered.listener(&objects, "default", "git").await.unwrap().is_none());
     }
 }

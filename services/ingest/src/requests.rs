@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 /// So many requests at once are a burst.
@@ -16,55 +16,41 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Requests under way.
 pub(crate) struct Requests {
     most: usize,
-    free: Semaphore,
-    /// There are no longer many.
-    calmed: Notify,
+    under_way: watch::Sender<usize>,
 }
 
 /// One of them, until dropped.
-pub(crate) struct UnderWay<'a> {
-    requests: &'a Requests,
-    permit: Option<SemaphorePermit<'a>>,
-}
+pub(crate) struct UnderWay<'a>(&'a watch::Sender<usize>);
 
 impl Requests {
     /// None, and at most so many.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
-            free: Semaphore::new(most),
-            calmed: Notify::new(),
+            under_way: watch::Sender::new(0),
         }
     }
 
     /// Begins one; `None` when there are as many as may be.
     pub(crate) fn begin(&self) -> Option<UnderWay<'_>> {
-        let permit = self.free.try_acquire().ok()?;
-        Some(UnderWay {
-            requests: self,
-            permit: Some(permit),
-        })
-    }
-
-    fn are_many(&self) -> bool {
-        self.most - self.free.available_permits() >= MANY
+        let is_begun = self.under_way.send_if_modified(|count| {
+            let may_begin = *count < self.most;
+            *count += usize::from(may_begin);
+            may_begin
+        });
+        is_begun.then(|| UnderWay(&self.under_way))
     }
 
     /// Waits until there are few.
     async fn calm(&self) {
-        let calmed = self.calmed.notified();
-        if self.are_many() {
-            calmed.await;
-        }
+        // The sender lives as long as this does, so waiting does not fail.
+        drop(self.under_way.subscribe().wait_for(|count| *count < MANY).await);
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        drop(self.permit.take());
-        if !self.requests.are_many() {
-            self.requests.calmed.notify_waiters();
-        }
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
