@@ -14,6 +14,7 @@
 mod decisions;
 mod error;
 mod events;
+mod gather;
 mod releases;
 mod runs;
 mod sender;

@@ -11,6 +11,7 @@ use tidemill_telemetry::span::Span;
 use tokio_util::sync::CancellationToken;
 
 use crate::decisions::Decisions;
+use crate::gather::{BATCH_MAX, gather};
 use crate::sender::Sender;
 use crate::{Error, events, releases};
 
@@ -18,10 +19,10 @@ use crate::{Error, events, releases};
 const ACK_WAIT: Duration = Duration::from_secs(30);
 /// How long a tracer may be silent before another takes over.
 const PIN: Duration = Duration::from_secs(10);
-/// Records taken at once.
-const BATCH_MAX: usize = 128;
+/// How long the end of the process waits for the collector.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Records taken and not acknowledged.
-const PENDING_MAX: u64 = 1024;
+const PENDING_MAX: u64 = BATCH_MAX as u64;
 /// When a record comes again that could not be read for now.
 const FAULT_PAUSE: Duration = Duration::from_secs(2);
 /// How long a stream is left alone that cannot be followed.
@@ -58,7 +59,7 @@ impl Source {
 }
 
 /// Tells of everything that happens from now on, and of what happened while no tracer ran, until
-/// `shutdown`. Several may run: one at a time follows a stream.
+/// `shutdown`, and then of what is left, for a second at most. Several may run: one at a time follows a stream.
 ///
 /// # Errors
 /// None that passes: what does not work is tried again.
@@ -68,19 +69,30 @@ pub async fn run(
     patience: Duration,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
+    let late = CancellationToken::new();
     let follow = |source| {
-        let sender = Sender::new(exporter.clone(), patience, shutdown.clone());
-        follow(bus.clone(), source, sender, shutdown.clone())
+        let sender = Sender::new(exporter.clone(), patience, late.clone());
+        follow(bus.clone(), source, sender, shutdown.clone(), late.clone())
     };
-    tokio::join!(follow(Source::Runs), follow(Source::Events), follow(Source::Releases));
+    let ending = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(LAST_WORDS).await;
+        late.cancel();
+        // It is the followers that end.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = async { tokio::join!(follow(Source::Runs), follow(Source::Events), follow(Source::Releases)) } => {}
+        () = ending => {}
+    }
     Ok(())
 }
 
-async fn follow(bus: Bus, source: Source, mut sender: Sender, shutdown: CancellationToken) {
+async fn follow(bus: Bus, source: Source, mut sender: Sender, shutdown: CancellationToken, late: CancellationToken) {
     loop {
         let followed = tokio::select! {
-            () = shutdown.cancelled() => return,
-            followed = take(&bus, source, &mut sender) => followed,
+            () = late.cancelled() => return,
+            followed = take(&bus, source, &mut sender, &shutdown) => followed,
         };
         match followed {
             Ok(()) | Err(Error::Stopping) => return,
@@ -95,13 +107,13 @@ async fn follow(bus: Bus, source: Source, mut sender: Sender, shutdown: Cancella
     }
 }
 
-async fn take(bus: &Bus, source: Source, sender: &mut Sender) -> Result<(), Error> {
+/// Follows a stream until `shutdown`.
+async fn take(bus: &Bus, source: Source, sender: &mut Sender, shutdown: &CancellationToken) -> Result<(), Error> {
     let spec = source.spec();
     let mut consumer = bus.consumer(&spec).await?;
     bus.reset_consumer(&spec.stream, &spec.name).await?;
     let mut decisions = Decisions::new(bus.clone());
-    loop {
-        let batch = consumer.next_batch(BATCH_MAX).await?;
+    while let Some(batch) = gather(&mut consumer, shutdown).await? {
         let mut told = Vec::with_capacity(batch.len());
         let mut spans = Vec::new();
         for delivery in batch {
@@ -123,6 +135,7 @@ async fn take(bus: &Bus, source: Source, sender: &mut Sender) -> Result<(), Erro
             delivery.ack().await;
         }
     }
+    Ok(())
 }
 
 async fn unreadable(delivery: &Delivery, error: &Error) {
