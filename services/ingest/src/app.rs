@@ -44,6 +44,8 @@ pub(crate) struct App {
     pub(crate) places: Semaphore,
     /// When the index of the objects was last known to be current.
     current: Mutex<Option<Instant>>,
+    /// Held by the request that asks whether it is; others wait for the answer.
+    asking: tokio::sync::Mutex<()>,
     /// Held alone by what was tried before: should it end the process, nothing else is suspected.
     pub(crate) suspicion: RwLock<()>,
     pub(crate) stopping: CancellationToken,
@@ -65,6 +67,7 @@ impl App {
             run_events: watch::Sender::new(None),
             places: Semaphore::new(settings.evaluations),
             current: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
             suspicion: RwLock::new(()),
             stopping: CancellationToken::new(),
             settings,
@@ -79,13 +82,21 @@ impl App {
     /// Sees to it that the index of the objects was current a moment ago, so that not every request
     /// has to ask the leader.
     pub(crate) async fn be_current(&self) -> Result<(), Error> {
-        let now = Instant::now();
-        let is_old = |at: &Option<Instant>| at.is_none_or(|at| now - at > CURRENT);
-        if is_old(&self.current.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if self.is_current() {
+            return Ok(());
+        }
+        let _asking = self.asking.lock().await;
+        if !self.is_current() {
+            let now = Instant::now();
             self.objects.catch_up().await?;
             *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         }
         Ok(())
+    }
+
+    fn is_current(&self) -> bool {
+        let current = *self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.is_some_and(|at| at.elapsed() <= CURRENT)
     }
 
     /// The cluster in which listeners have Services, and Secrets; `None` without the setting `service`.

@@ -33,12 +33,14 @@ impl Requests {
 
     /// Begins one; `None` when there are as many as may be.
     pub(crate) fn begin(&self) -> Option<UnderWay<'_>> {
-        let is_begun = self.under_way.send_if_modified(|count| {
-            let may_begin = *count < self.most;
+        let mut may_begin = false;
+        self.under_way.send_if_modified(|count| {
+            may_begin = *count < self.most;
             *count += usize::from(may_begin);
-            may_begin
+            // Who waits, waits for fewer.
+            false
         });
-        is_begun.then(|| UnderWay(&self.under_way))
+        may_begin.then(|| UnderWay(&self.under_way))
     }
 
     /// Waits until there are few.
@@ -50,7 +52,10 @@ impl Requests {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        self.0.send_if_modified(|count| {
+            *count -= 1;
+            *count < MANY
+        });
     }
 }
 
