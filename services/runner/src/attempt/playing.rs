@@ -151,14 +151,16 @@ impl Attempt {
     }
 
     /// Stores the outcome, then what is left of the output, and removes the sandbox. The slot is free
-    /// before any of that: the processes are gone.
+    /// before any of that, since the processes are gone; with many ends under way after it.
     async fn conclude(
         &mut self,
         playing: Box<dyn Playing>,
         mut logs: Logs,
         outcome: AttemptOutcome,
     ) -> Result<(), LetGo> {
-        self.slot = None;
+        let slots = self.context.slots.clone();
+        let _ending = slots.ending();
+        let _kept = self.slot.take().filter(|_| slots.has_many_endings());
         let stored = async {
             self.store_finished(outcome).await?;
             fail_point("runner.finished-stored");

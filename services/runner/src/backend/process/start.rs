@@ -22,8 +22,9 @@ const BINARY: &str = "tidemill-step";
 /// Age at which a supervisor gets no further attempt: it sees the host's mounts as they were when it
 /// came into being, unless the host shares them.
 const AGE_LIMIT: Duration = Duration::from_secs(600);
-/// Supervisors that wait at most, however many attempts ended together.
-const KEPT_MAX: usize = 32;
+/// Supervisors that wait at most, however many attempts ended together. One holds less than a megabyte; to make one costs what
+/// two small tasks do.
+const KEPT_MAX: usize = 128;
 /// How long more of them are kept than usual: whoever had so many tasks at once will have them again, and each costs three
 /// processes and a root to make.
 const BURST: Duration = Duration::from_secs(30);
