@@ -19,6 +19,11 @@ pub(super) const UNPIN_REQUEST: &str = r#"{"group":"owner"}"#;
 /// Headers and payload of a message.
 const MAX_STORED_BYTES: usize = MAX_MESSAGE_BYTES + 64 * 1024;
 
+/// Tries of a stream that the server has no room for, after the first: while it starts it counts a stream before it knows it.
+const ROOM_TRIES: u32 = 8;
+/// Between two of them.
+const ROOM_PAUSE: Duration = Duration::from_millis(250);
+
 #[derive(Deserialize)]
 struct StreamInfo {
     created: Timestamp,
@@ -47,10 +52,23 @@ struct PurgeRequest<'a> {
 
 impl Session {
     pub(super) async fn ensure_stream(&self, spec: &StreamSpec) -> Result<(), Error> {
+        let mut tries = 0;
+        loop {
+            match self.make_stream(spec).await {
+                Err(CallError::Api(full)) if full.err_code == STORAGE_EXCEEDED && tries < ROOM_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(ROOM_PAUSE).await;
+                }
+                made => return made.map_err(|error| error.about("stream", &spec.name)),
+            }
+        }
+    }
+
+    async fn make_stream(&self, spec: &StreamSpec) -> Result<(), CallError> {
         let config = convert::json(&self.stream_config(spec));
         let name = &spec.name;
         let made = self.call_done(&format!("STREAM.CREATE.{name}"), config.clone()).await;
-        let outcome = match made {
+        match made {
             Err(CallError::Api(error)) if error.err_code == STREAM_NAME_IN_USE => {
                 self.call_done(&format!("STREAM.UPDATE.{name}"), config).await
             }
@@ -62,8 +80,7 @@ impl Session {
                 }
             }
             other => other,
-        };
-        outcome.map_err(|error| error.about("stream", name))
+        }
     }
 
     pub(super) async fn delete_stream(&self, stream: &str) -> Result<(), Error> {
