@@ -1,11 +1,11 @@
 //! What everything in ingest shares.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_bus::Bus;
 use tidemill_objects::Objects;
-use tokio::sync::{OnceCell, RwLock, Semaphore, watch};
+use tokio::sync::{Mutex, OnceCell, RwLock, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -44,8 +44,6 @@ pub(crate) struct App {
     pub(crate) places: Semaphore,
     /// When the index of the objects was last known to be current.
     current: Mutex<Option<Instant>>,
-    /// Held by the request that asks whether it is; others wait for the answer.
-    asking: tokio::sync::Mutex<()>,
     /// Held alone by what was tried before: should it end the process, nothing else is suspected.
     pub(crate) suspicion: RwLock<()>,
     pub(crate) stopping: CancellationToken,
@@ -67,7 +65,6 @@ impl App {
             run_events: watch::Sender::new(None),
             places: Semaphore::new(settings.evaluations),
             current: Mutex::default(),
-            asking: tokio::sync::Mutex::default(),
             suspicion: RwLock::new(()),
             stopping: CancellationToken::new(),
             settings,
@@ -82,21 +79,14 @@ impl App {
     /// Sees to it that the index of the objects was current a moment ago, so that not every request
     /// has to ask the leader.
     pub(crate) async fn be_current(&self) -> Result<(), Error> {
-        if self.is_current() {
-            return Ok(());
-        }
-        let _asking = self.asking.lock().await;
-        if !self.is_current() {
+        // Held while one asks: the others wait for its answer.
+        let mut current = self.current.lock().await;
+        if current.is_none_or(|at| at.elapsed() > CURRENT) {
             let now = Instant::now();
             self.objects.catch_up().await?;
-            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+            *current = Some(now);
         }
         Ok(())
-    }
-
-    fn is_current(&self) -> bool {
-        let current = *self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.is_some_and(|at| at.elapsed() <= CURRENT)
     }
 
     /// The cluster in which listeners have Services, and Secrets; `None` without the setting `service`.

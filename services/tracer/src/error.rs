@@ -17,9 +17,6 @@ pub enum Error {
     /// A run's log makes no sense.
     #[error("the log of a run cannot be replayed")]
     Engine(#[from] tidemill_engine::Error),
-    /// The process ends.
-    #[error("the tracer ends")]
-    Stopping,
 }
 
 impl Error {

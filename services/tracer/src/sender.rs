@@ -8,9 +8,6 @@ use tidemill_telemetry::Chain;
 use tidemill_telemetry::export::{Exporter, SPANS_MAX};
 use tidemill_telemetry::span::Span;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-
-use crate::Error;
 
 /// The first pause between two tries.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -21,47 +18,37 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Sender {
     exporter: Arc<Exporter>,
     patience: Duration,
-    shutdown: CancellationToken,
     /// The collector takes nothing: until it does, everything is tried once.
     is_down: bool,
 }
 
 impl Sender {
-    pub(crate) fn new(exporter: Arc<Exporter>, patience: Duration, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(exporter: Arc<Exporter>, patience: Duration) -> Self {
         Self {
             exporter,
             patience,
-            shutdown,
             is_down: false,
         }
     }
 
     /// Sends all of them, or drops and counts what the collector does not take in time. Meanwhile the
     /// `records` they were made of do not come again.
-    ///
-    /// # Errors
-    /// [`Error::Stopping`]: some may not be sent; their records come again.
-    pub(crate) async fn send(&mut self, spans: Vec<Span>, records: &[Delivery]) -> Result<(), Error> {
+    pub(crate) async fn send(&mut self, spans: Vec<Span>, records: &[Delivery]) {
         let until = Instant::now() + self.patience;
         for batch in spans.chunks(SPANS_MAX) {
-            self.send_batch(batch, records, until).await?;
+            self.send_batch(batch, records, until).await;
         }
-        Ok(())
     }
 
-    async fn send_batch(&mut self, batch: &[Span], records: &[Delivery], until: Instant) -> Result<(), Error> {
+    async fn send_batch(&mut self, batch: &[Span], records: &[Delivery], until: Instant) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let sent = tokio::select! {
-                () = self.shutdown.cancelled() => return Err(Error::Stopping),
-                sent = self.exporter.send(batch) => sent,
-            };
-            let error = match sent {
+            let error = match self.exporter.send(batch).await {
                 Ok(()) => {
                     if std::mem::take(&mut self.is_down) {
                         tracing::warn!(dropped = self.exporter.dropped(), "The collector takes spans again.");
                     }
-                    return Ok(());
+                    return;
                 }
                 Err(error) => error,
             };
@@ -70,15 +57,12 @@ impl Sender {
                     tracing::warn!(error = %Chain(&error), "Spans are dropped: the collector does not take them.");
                 }
                 self.exporter.drop_spans(batch.len());
-                return Ok(());
+                return;
             }
             for record in records {
                 record.in_progress().await;
             }
-            tokio::select! {
-                () = self.shutdown.cancelled() => return Err(Error::Stopping),
-                () = tokio::time::sleep(pause) => {}
-            }
+            tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

@@ -7,6 +7,7 @@ use tidemill_bus::{Bus, ConsumerSpec, Delivery};
 use tidemill_messages::stream::{EVENTS, RELEASES, RUNS};
 use tidemill_telemetry::Chain;
 use tidemill_telemetry::export::Exporter;
+use tidemill_telemetry::request::too_late;
 use tidemill_telemetry::span::Span;
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +20,6 @@ use crate::{Error, events, releases};
 const ACK_WAIT: Duration = Duration::from_secs(30);
 /// How long a tracer may be silent before another takes over.
 const PIN: Duration = Duration::from_secs(10);
-/// How long the end of the process waits for the collector.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Records taken and not acknowledged.
 const PENDING_MAX: u64 = BATCH_MAX as u64;
 /// When a record comes again that could not be read for now.
@@ -69,33 +68,23 @@ pub async fn run(
     patience: Duration,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let late = CancellationToken::new();
     let follow = |source| {
-        let sender = Sender::new(exporter.clone(), patience, late.clone());
-        follow(bus.clone(), source, sender, shutdown.clone(), late.clone())
+        let sender = Sender::new(exporter.clone(), patience);
+        follow(bus.clone(), source, sender, shutdown.clone())
     };
-    let ending = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(LAST_WORDS).await;
-        late.cancel();
-        // It is the followers that end.
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        _ = async { tokio::join!(follow(Source::Runs), follow(Source::Events), follow(Source::Releases)) } => {}
-        () = ending => {}
-    }
+    tokio::join!(follow(Source::Runs), follow(Source::Events), follow(Source::Releases));
     Ok(())
 }
 
-async fn follow(bus: Bus, source: Source, mut sender: Sender, shutdown: CancellationToken, late: CancellationToken) {
+async fn follow(bus: Bus, source: Source, mut sender: Sender, shutdown: CancellationToken) {
     loop {
+        // What is not acknowledged comes again to the next tracer.
         let followed = tokio::select! {
-            () = late.cancelled() => return,
+            () = too_late(&shutdown) => return,
             followed = take(&bus, source, &mut sender, &shutdown) => followed,
         };
         match followed {
-            Ok(()) | Err(Error::Stopping) => return,
+            Ok(()) => return,
             Err(error) => {
                 tracing::warn!(stream = source.spec().stream, error = %Chain(&error), "A stream is followed anew for its spans.")
             }
@@ -130,7 +119,7 @@ async fn take(bus: &Bus, source: Source, sender: &mut Sender, shutdown: &Cancell
                 Err(error) => unreadable(&delivery, &error).await,
             }
         }
-        sender.send(spans, &told).await?;
+        sender.send(spans, &told).await;
         for delivery in told {
             delivery.ack().await;
         }

@@ -127,8 +127,8 @@ pub async fn send(exporter: Arc<Exporter>, shutdown: CancellationToken) -> Resul
     }
 }
 
-/// Until [`LAST_WORDS`] after `shutdown`.
-async fn too_late(shutdown: &CancellationToken) {
+/// Until a second after `shutdown`: the end of the process waits no longer for the collector.
+pub async fn too_late(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     tokio::time::sleep(LAST_WORDS).await;
 }

@@ -158,9 +158,8 @@ impl Attempt {
         mut logs: Logs,
         outcome: AttemptOutcome,
     ) -> Result<(), LetGo> {
-        let slots = self.context.slots.clone();
-        let _ending = slots.ending();
-        let _kept = self.slot.take().filter(|_| slots.has_many_endings());
+        let _ending = self.context.slots.ending();
+        let _kept = self.slot.take().filter(|_| self.context.slots.has_many_endings());
         let stored = async {
             self.store_finished(outcome).await?;
             fail_point("runner.finished-stored");
